@@ -1,0 +1,293 @@
+"""
+The settings, read top to bottom. The environment differs between machines; this file does not.
+
+With nothing set, everything is embedded: SQLite, Valkey on a unix socket, mail as files, all in DATA_DIR.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from csp.constants import NONE, SELF
+from django.utils.translation import gettext_lazy as _
+
+from config.env import BASE_DIR, data_dir, env, key
+from config.schedule import SCHEDULE
+from lib import embedded
+
+# What this machine is ------------------------------------------------------------------------------
+
+DATA_DIR = data_dir()
+DEBUG = env.bool("DEBUG", default=False)
+TESTING = env.bool("TESTING", default=False)
+BASE_URL = env.str("BASE_URL", default="http://localhost:8000").rstrip("/")
+IS_HTTPS = BASE_URL.startswith("https://")
+ALLOWED_HOSTS = env.list(
+    "ALLOWED_HOSTS",
+    default=sorted({urlsplit(BASE_URL).hostname or "localhost", "localhost", "127.0.0.1", "[::1]"}),
+)
+
+# Keys: each guards one thing, so that one can be changed without the others --------------------------
+
+KEYS_DIR = DATA_DIR / "keys"
+SECRET_KEY = key("SECRET_KEY", folder=KEYS_DIR)  # sessions, sign-in codes, form tokens
+FIELD_KEY = key("FIELD_KEY", folder=KEYS_DIR)  # Fernet: secrets of connections, at rest
+LOOKUP_KEY = key("LOOKUP_KEY", folder=KEYS_DIR)  # HMAC of identifiers in lookup hashes
+LEDGER_KEY = key("LEDGER_KEY", folder=KEYS_DIR)  # MAC of the ledger's chain
+
+# Rooms ---------------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "config",
+    "unfold",
+    "unfold.contrib.filters",
+    "unfold.contrib.simple_history",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "simple_history",
+    "axes",
+    "csp",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "merchants",
+    "customers",
+    "loyalty",
+    "connectors",
+    "api",
+    "portal",
+]
+AUTH_USER_MODEL = "merchants.Staff"
+
+# Dotted paths of functions that hear each touchpoint after its commit. A lower room never calls a higher
+# one: the higher room is named here.
+TOUCHPOINT_LISTENERS: list[str] = []
+
+# Requests ------------------------------------------------------------------------------------------
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+
+# Machines neither have a session nor read a language from a cookie: under these paths only the request
+# id, the security headers and the form token check (which API views are exempt from) run.
+MACHINE_PATHS = ("/api/v1/", "/hooks/", "/health/")
+MIDDLEWARE = [
+    "lib.http.RequestId",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "lib.pages.Sessions",
+    "lib.pages.Language",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "lib.pages.User",
+    "lib.pages.Messages",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "lib.pages.ContentPolicy",
+    "lib.pages.History",
+    "axes.middleware.AxesMiddleware",
+]
+APPEND_SLASH = False
+DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "django.template.context_processors.i18n",
+            ],
+        },
+    },
+]
+
+# Database ------------------------------------------------------------------------------------------
+
+DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'loyalty.sqlite3'}")}
+DATABASE = DATABASES["default"]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+if DATABASE["ENGINE"].endswith("sqlite3"):
+    # IMMEDIATE takes the write lock at BEGIN: with Django's DEFERRED three writers of four failed with
+    # "database is locked" (measured). WAL lets readers go on meanwhile.
+    DATABASE["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": (
+            "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;PRAGMA mmap_size=134217728;"
+            "PRAGMA journal_size_limit=27103364;PRAGMA cache_size=2000;"
+        ),
+    }
+    # A database in memory would be one per connection: races need threads that share one.
+    DATABASE["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
+# Opening a connection costs as much as ten purchases, and asking whether it still works costs a round trip
+# on every request; a broken one costs one failed request.
+DATABASE["CONN_MAX_AGE"] = None
+DATABASE["CONN_HEALTH_CHECKS"] = False
+
+# Cache and broker ----------------------------------------------------------------------------------
+
+REDIS_URL = env.str("REDIS_URL", default=embedded.redis_url(DATA_DIR))
+CACHES = {
+    "default": {
+        "BACKEND": "lib.cache.Cache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "loyalty",
+        "OPTIONS": {"socket_connect_timeout": 0.5, "socket_timeout": 2},
+    }
+}
+
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=embedded.broker_url(REDIS_URL))
+if CELERY_BROKER_URL.startswith("filesystem"):
+    CELERY_BROKER_TRANSPORT_OPTIONS = embedded.filesystem_broker(DATA_DIR)
+else:
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        # Longer than the longest task: a task that runs longer is handed out twice. Delays never live in
+        # the broker, they are rows with a `due_at`.
+        "visibility_timeout": 600,
+        # With the defaults a killed worker's task comes back only after about 100 seconds.
+        "unacked_restore_interval": 5,
+        "unacked_restore_throttle": 1,
+        "socket_connect_timeout": 2,
+    }
+CELERY_BROKER_CONNECTION_TIMEOUT = 2
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_TIME_LIMIT = 540
+CELERY_TASK_SOFT_TIME_LIMIT = 480
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE = SCHEDULE
+CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
+
+# Mail ----------------------------------------------------------------------------------------------
+
+EMAIL_URL = env.str("EMAIL_URL", default=f"filemail:///{DATA_DIR / 'mail'}")
+vars().update(env.email_url_config(EMAIL_URL))
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=f"no-reply@{urlsplit(BASE_URL).hostname}")
+
+# People: passwords, sessions, lockout --------------------------------------------------------------
+
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+SESSION_COOKIE_AGE = 14 * 24 * 3600
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_VERBOSE = False
+LOGIN_URL = "admin:login"
+
+# Safety: what follows from the scheme of BASE_URL ----------------------------------------------------
+
+SECURE_SSL_REDIRECT = IS_HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^health/"]
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if IS_HTTPS else None
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if IS_HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = IS_HTTPS
+SECURE_HSTS_PRELOAD = IS_HTTPS
+SESSION_COOKIE_SECURE = IS_HTTPS
+CSRF_COOKIE_SECURE = IS_HTTPS
+CSRF_TRUSTED_ORIGINS = [BASE_URL]
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "manifest-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+# The theme of the admin runs Alpine (which evaluates its attributes) and writes style attributes; the
+# reference page of the API writes style elements. Nothing else is relaxed, and no outside host anywhere.
+CONTENT_SECURITY_POLICY_BY_PATH = {
+    "/admin/": {"script-src": [SELF, "'unsafe-eval'"], "style-src": [SELF, "'unsafe-inline'"]},
+    "/api/docs": {"style-src": [SELF, "'unsafe-inline'"]},
+}
+
+# Languages and time --------------------------------------------------------------------------------
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("de", _("German")), ("pt", _("Portuguese"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+# Static files: hashed and compressed once collected (`manage.py up` does it), read in place before that --
+
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATICFILES_DIRS: list[Path] = [folder for folder in [BASE_DIR / "static"] if folder.is_dir()]
+IS_COLLECTED = not DEBUG and (STATIC_ROOT / "staticfiles.json").is_file()
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if IS_COLLECTED
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+MEDIA_ROOT = DATA_DIR / "media"
+WHITENOISE_USE_FINDERS = not IS_COLLECTED
+WHITENOISE_MANIFEST_STRICT = False
+
+# REST ----------------------------------------------------------------------------------------------
+
+REST_FRAMEWORK: dict[str, object] = {"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"}
+SPECTACULAR_SETTINGS: dict[str, object] = {
+    "TITLE": "Loyalty API",
+    "DESCRIPTION": "Points, tiers and customers for tills and shops.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}
+FILTERS_EMPTY_CHOICE_LABEL = _("Any")
+
+# Logs ----------------------------------------------------------------------------------------------
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"request_id": {"()": "lib.http.RequestIdFilter"}},
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "filters": ["request_id"], "formatter": "line"}
+    },
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "loggers": {"django": {"handlers": [], "propagate": True}, "axes": {"level": "WARNING"}},
+}

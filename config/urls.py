@@ -1,0 +1,15 @@
+"""Every address of the service, by door."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+from lib import health
+
+urlpatterns = [
+    path("health/live", health.live),
+    path("health/ready", health.ready),
+    path("api/", include("api.urls")),
+    path("hooks/", include("connectors.urls")),
+    path("admin/", admin.site.urls),
+    path("", include("portal.urls")),
+]

@@ -1,0 +1,51 @@
+"""The id of a request, from the door to the log. Loaded while logging is set up: imports no app."""
+
+import logging
+import re
+import secrets
+from collections.abc import Callable
+from contextvars import ContextVar
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+Door = Callable[[HttpRequest], HttpResponseBase]
+
+_ACCEPTABLE = re.compile(r"[A-Za-z0-9._:-]{8,64}")
+_current: ContextVar[str] = ContextVar("request_id", default="-")
+
+
+def request_id() -> str:
+    """Return the id of the request (or task) being served, or "-" outside one."""
+    return _current.get()
+
+
+class RequestId:
+    """
+    Give each request an id: the caller's `X-Request-Id` when it is 8 to 64 harmless characters, else a new one.
+
+    The id is answered in the same header and stands in every log line of the request.
+    """
+
+    def __init__(self, get_response: Door):
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        given = request.META.get("HTTP_X_REQUEST_ID", "")
+        name = given if _ACCEPTABLE.fullmatch(given) else secrets.token_hex(12)
+        request.request_id = name  # type: ignore[attr-defined]
+        token = _current.set(name)
+        try:
+            response = self.get_response(request)
+        finally:
+            _current.reset(token)
+        response.headers["X-Request-Id"] = name
+        return response
+
+
+class RequestIdFilter(logging.Filter):
+    """Add `request_id` to each log record."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.request_id = _current.get()
+        return True
