@@ -32,9 +32,13 @@ class Account(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["merchant", "membership"], name="an_account_is_keyed_by_merchant"),
+            models.UniqueConstraint(
+                fields=["merchant", "membership"], name="an_account_is_keyed_by_merchant"
+            ),
             *(
-                models.CheckConstraint(condition=models.Q(**{f"{name}__gte": 0}), name=f"{name}_is_not_negative")
+                models.CheckConstraint(
+                    condition=models.Q(**{f"{name}__gte": 0}), name=f"{name}_is_not_negative"
+                )
                 for name in NEVER_NEGATIVE
             ),
             models.CheckConstraint(

@@ -70,7 +70,9 @@ class Program(Row):
     class Meta:
         ordering = ["id"]
         constraints = [
-            models.UniqueConstraint(fields=["merchant", "name"], name="a_program_name_is_unique_per_merchant"),
+            models.UniqueConstraint(
+                fields=["merchant", "name"], name="a_program_name_is_unique_per_merchant"
+            ),
             models.CheckConstraint(
                 condition=~models.Q(expiry_mode__in=["age", "age_rounded", "inactivity"])
                 | models.Q(expiry_months__gte=1),

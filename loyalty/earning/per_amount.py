@@ -1,0 +1,22 @@
+from fractions import Fraction
+
+from pydantic import Field
+
+from loyalty.earning import base
+
+
+class PerAmount(base.Rule):
+    """Points for money spent, as an exact rate per currency; the whole sale is rounded once."""
+
+    kind = "per_amount"
+    label = "Points per amount spent"
+    role = "base"
+
+    class Params(base.Params):
+        points: base.Points = Field(1, description="So many points...")
+        per_minor: dict[str, int] = Field(description="...for so much money (in cents), by currency.")
+
+    def worth(self, basket: base.Basket, params: base.Params) -> Fraction | None:
+        assert isinstance(params, PerAmount.Params)
+        per = params.per_minor.get(basket.currency)
+        return Fraction(params.points, per) if per else None
