@@ -16,7 +16,7 @@ def check_keys(**kwargs: Any) -> list[CheckMessage]:
         found.append(
             Error(
                 "FIELD_KEY is not a Fernet key.",
-                hint="Make one: python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'",
+                hint="Unset it to have one made, or set 32 random bytes in URL-safe base64.",
                 id="config.E001",
             )
         )
@@ -65,7 +65,7 @@ def check_shared_keys(**kwargs: Any) -> list[CheckMessage]:
         return [
             Warning(
                 "Keys are kept in DATA_DIR although the database is shared.",
-                hint="With more than one machine, set SECRET_KEY, FIELD_KEY, LOOKUP_KEY and LEDGER_KEY to the same values on each.",
+                hint="With more than one machine, set the four *_KEY variables to the same values on each.",
                 id="config.W001",
             )
         ]

@@ -256,7 +256,7 @@ IS_COLLECTED = not DEBUG and (STATIC_ROOT / "staticfiles.json").is_file()
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
-        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        "BACKEND": "config.assets.Storage"
         if IS_COLLECTED
         else "django.contrib.staticfiles.storage.StaticFilesStorage"
     },
@@ -264,6 +264,8 @@ STORAGES = {
 MEDIA_ROOT = DATA_DIR / "media"
 WHITENOISE_USE_FINDERS = not IS_COLLECTED
 WHITENOISE_MANIFEST_STRICT = False
+WHITENOISE_KEEP_ONLY_HASHED_FILES = True
+WHITENOISE_SKIP_COMPRESS_EXTENSIONS = ("map", "png", "jpg", "webp", "gif", "woff", "woff2", "gz", "br", "zip")
 
 # REST ----------------------------------------------------------------------------------------------
 

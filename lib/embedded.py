@@ -12,7 +12,7 @@ _SOCKET_PATH_BYTES = 108
 
 
 def socket_path(data_dir: Path) -> Path:
-    """Return where the embedded Valkey listens: in `data_dir`, or in the temporary folder if that path is too long."""
+    """Return where the embedded Valkey listens: in `data_dir`, or in /tmp if that path is too long."""
     path = data_dir / "valkey.sock"
     if len(bytes(path)) < _SOCKET_PATH_BYTES:
         return path
@@ -26,7 +26,7 @@ def redis_url(data_dir: Path) -> str:
 
 
 def broker_url(redis: str) -> str:
-    """Return the same server as Celery spells it (a unix socket has a scheme of its own), or files if there is none."""
+    """Return the server as Celery spells it (a unix socket has its own scheme), or files if there is none."""
     if not redis:
         return "filesystem://"
     parts = urlsplit(redis)
@@ -61,7 +61,7 @@ def valkey_program() -> str | None:
 
 def valkey_command(program: str, *, listen: Path, folder: Path, durable: bool = True) -> list[str]:
     """
-    Return how to start a Redis or Valkey that listens on the unix socket `listen` only and keeps its data in `folder`.
+    Return how to start a Redis or Valkey that listens on a unix socket only and keeps its data in `folder`.
 
     Durable means: what a client was told is saved is on disk within a second.
     """
@@ -74,7 +74,8 @@ def valkey_command(program: str, *, listen: Path, folder: Path, durable: bool = 
         *("--unixsocketperm", "700"),
         *("--dir", str(folder)),
         *("--save", ""),
-        *("--loglevel", "warning"),
+        *("--loglevel", "notice"),
+        *("--logfile", str(folder / "valkey.log")),
         *("--daemonize", "no"),
         *keeping,
     ]

@@ -1,5 +1,6 @@
 """Several programs in one terminal: started together, named in front of every line, stopped together."""
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -118,7 +119,7 @@ class Terminal:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=_end_with_parent(),
+            preexec_fn=_end_with_parent(),  # noqa: PLW1509  (one system call, bound before the fork)
         )
         threading.Thread(target=self._copy, args=(program.name, program.process.stdout), daemon=True).start()
 
@@ -135,18 +136,14 @@ def hash_of(name: str) -> int:
 def _signal_group(program: Program, number: signal.Signals) -> None:
     # The group outlives its leader while a child of it runs: signal it even when the leader is gone.
     if program.process is not None:
-        try:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(program.process.pid, number)
-        except (ProcessLookupError, PermissionError):
-            pass
 
 
 def _wait(program: Program, *, until: float) -> None:
     if program.process is not None:
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             program.process.wait(max(0.0, until - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            pass
 
 
 def _end_with_parent() -> Callable[[], None] | None:
