@@ -26,7 +26,9 @@ class Customer(Row):
     birthday = models.CharField(
         max_length=5,
         blank=True,
-        validators=[RegexValidator(r"^(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$", _("Month and day: 05-31."))],
+        validators=[
+            RegexValidator(r"^(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$", _("Month and day: 05-31."))
+        ],
         help_text=_("Month and day only, like 05-31."),
     )
     birthday_set_at = models.DateTimeField(null=True, blank=True, editable=False)

@@ -25,4 +25,6 @@ class SignInCode(Row):
     used_at = models.DateTimeField(null=True)
 
     class Meta:
-        indexes = [models.Index(fields=["merchant", "contact_hash", "-created_at"], name="sign_in_codes_newest")]
+        indexes = [
+            models.Index(fields=["merchant", "contact_hash", "-created_at"], name="sign_in_codes_newest")
+        ]

@@ -39,7 +39,9 @@ class Touchpoint(Row):
             )
         ]
         indexes = [
-            models.Index(fields=["merchant", "customer", "occurred_at", "id"], name="touchpoints_by_customer"),
+            models.Index(
+                fields=["merchant", "customer", "occurred_at", "id"], name="touchpoints_by_customer"
+            ),
             models.Index(fields=["id"], name="touchpoints_not_relayed", condition=models.Q(relayed_at=None)),
             models.Index(
                 fields=["merchant", "anonymous_id"],

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
-from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated, ClassVar, Literal
 
@@ -119,6 +118,18 @@ class Rule:
         return None
 
 
+class Bonus(Rule):
+    """A rule that is worth a number of points, whatever was spent."""
+
+    role = "bonus"
+
+    class Params(Params):
+        points: Points = Field(description="So many points each time.")
+
+    def worth(self, basket: Basket, params: Params) -> Fraction | None:
+        return Fraction(params.points)  # type: ignore[attr-defined]
+
+
 CAPS = {"cap_per_day": "day", "cap_per_month": "month", "cap_per_year": "year", "cap_ever": "ever"}
 
 
@@ -164,7 +175,3 @@ def _capped(basket: Basket, params: Params, rule: str) -> str | None:
 def matches(line: Line, params: Params) -> bool:
     """Tell whether the rule applies to this line."""
     return not params.categories or line.category in params.categories
-
-
-def exact(number: Decimal | int) -> Fraction:
-    return Fraction(number)

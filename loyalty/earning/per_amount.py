@@ -1,8 +1,12 @@
 from fractions import Fraction
+from typing import Annotated
 
 from pydantic import Field
 
 from loyalty.earning import base
+
+Currency = Annotated[str, Field(pattern="^[A-Z]{3}$")]
+Minor = Annotated[int, Field(gt=0, le=1_000_000_000)]
 
 
 class PerAmount(base.Rule):
@@ -14,7 +18,7 @@ class PerAmount(base.Rule):
 
     class Params(base.Params):
         points: base.Points = Field(1, description="So many points...")
-        per_minor: dict[str, int] = Field(description="...for so much money (in cents), by currency.")
+        per_minor: dict[Currency, Minor] = Field(description="...for so much money (in cents), by currency.")
 
     def worth(self, basket: base.Basket, params: base.Params) -> Fraction | None:
         assert isinstance(params, PerAmount.Params)

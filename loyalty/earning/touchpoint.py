@@ -1,11 +1,9 @@
-from fractions import Fraction
-
 from pydantic import Field
 
 from loyalty.earning import base
 
 
-class OnTouchpoint(base.Rule):
+class OnTouchpoint(base.Bonus):
     """Points for something the customer did, told as a touchpoint: a review, a visit to the app."""
 
     kind = "touchpoint"
@@ -13,10 +11,5 @@ class OnTouchpoint(base.Rule):
     role = "event"
     qualifies = False
 
-    class Params(base.Params):
-        points: base.Points = Field(description="Points each time.")
+    class Params(base.Bonus.Params):
         touchpoint: base.Code = Field(description="The kind of touchpoint, like review.posted.")
-
-    def worth(self, basket: base.Basket, params: base.Params) -> Fraction | None:
-        assert isinstance(params, OnTouchpoint.Params)
-        return Fraction(params.points)

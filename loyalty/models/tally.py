@@ -39,7 +39,7 @@ class CustomerDay(models.Model):
 
 
 class RuleCount(models.Model):
-    """How often a capped rule gave points to one membership in one period (`day`, `month`, `year`, `ever`)."""
+    """How often a capped rule gave points to one membership in one period: day, month, year or ever."""
 
     pk = models.CompositePrimaryKey("merchant_id", "membership_id", "rule", "period", "starts")
     merchant_id = models.BigIntegerField()
