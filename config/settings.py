@@ -66,8 +66,8 @@ INSTALLED_APPS = [
 AUTH_USER_MODEL = "merchants.Staff"
 
 # Dotted paths of functions that hear each touchpoint after its commit. A lower room never calls a higher
-# one: the higher room is named here.
-TOUCHPOINT_LISTENERS: list[str] = []
+# one: the higher room is named here. Each is (function, kinds it hears; "*" hears all).
+TOUCHPOINT_LISTENERS: list[tuple[str, tuple[str, ...]]] = []
 
 # Requests ------------------------------------------------------------------------------------------
 
