@@ -19,7 +19,6 @@ from lib import embedded
 
 DATA_DIR = data_dir()
 DEBUG = env.bool("DEBUG", default=False)
-TESTING = env.bool("TESTING", default=False)
 BASE_URL = env.str("BASE_URL", default="http://localhost:8000").rstrip("/")
 IS_HTTPS = BASE_URL.startswith("https://")
 ALLOWED_HOSTS = env.list(
