@@ -10,7 +10,7 @@ share one round trip (psycopg's pipeline mode). On SQLite the same calls run one
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache, wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -344,6 +344,11 @@ def time(value: Any) -> datetime | None:
     return parsed.replace(tzinfo=UTC) if parsed and parsed.tzinfo is None else parsed
 
 
+def day(value: Any) -> date:
+    """Return a date read by `ask` as a date: SQLite hands it over as text."""
+    return value if isinstance(value, date) else date.fromisoformat(value)
+
+
 def loaded(value: Any) -> Any:
     """Return JSON read by `ask` as Python values."""
     return orjson.loads(value) if isinstance(value, str | bytes) else value
@@ -384,4 +389,3 @@ def watching() -> Iterator[Watch]:
             yield watch
     finally:
         _watch.reset(token)
-

@@ -33,7 +33,7 @@ class Migration(migrations.Migration):
                 ('color', models.CharField(default='#1f5f4a', help_text="The portal's main color.", max_length=7, validators=[django.core.validators.RegexValidator('^#[0-9a-fA-F]{6}$', 'A color like #1f5f4a.')])),
                 ('is_test', models.BooleanField(default=False, help_text='A sandbox never reaches a real person.', verbose_name='sandbox')),
                 ('is_active', models.BooleanField(default=True)),
-                ('config_version', models.PositiveIntegerField(default=1, editable=False)),
+                ('config_version', models.BigIntegerField(default=lib.public_ids.new, editable=False)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
             ],
             options={

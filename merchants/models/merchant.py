@@ -5,7 +5,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from lib import money
+from lib import money, public_ids
 from lib.models import Row
 
 
@@ -44,7 +44,7 @@ class Merchant(Row):
         _("sandbox"), default=False, help_text=_("A sandbox never reaches a real person.")
     )
     is_active = models.BooleanField(default=True)
-    config_version = models.PositiveIntegerField(default=1, editable=False)
+    config_version = models.BigIntegerField(default=public_ids.new, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
