@@ -337,16 +337,11 @@ def _plain(value: Any) -> Any:
 
 
 def time(value: Any) -> datetime | None:
-    """Return a time read by `ask` as an aware datetime: SQLite hands it over as text."""
-    if value is None or isinstance(value, datetime):
-        return cast(datetime | None, value)
-    parsed = parse_datetime(value)
-    return parsed.replace(tzinfo=UTC) if parsed and parsed.tzinfo is None else parsed
-
-
-def day(value: Any) -> date:
-    """Return a date read by `ask` as a date: SQLite hands it over as text."""
-    return value if isinstance(value, date) else date.fromisoformat(value)
+    """Return a time read by `ask` as an aware datetime: SQLite hands it over as text, or without its zone."""
+    if value is None:
+        return None
+    read = value if isinstance(value, datetime) else parse_datetime(value)
+    return read.replace(tzinfo=UTC) if read is not None and read.tzinfo is None else read
 
 
 def loaded(value: Any) -> Any:

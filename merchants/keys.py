@@ -170,7 +170,6 @@ def write_uses(**_signal: Any) -> None:
         log.warning("the last use of %s keys was not written: %s", len(due), error)
 
 
-
 # The scopes as text: the caches below want something hashable, and parse each text once.
 _FIND = f"""
     SELECT k.id, k.name, CAST(k.scopes AS text), k.till, k.is_test, k.revoked_at, k.expires_at, s.id, s.code,
