@@ -43,7 +43,7 @@ def examine() -> Iterator[Finding]:
         try:
             yield check(name)
         except Exception as error:
-            yield Finding(name, FAIL, f"{type(error).__name__}: {error}".split("\n")[0], TODOS.get(name, ""))
+            yield Finding(name, FAIL, f"{type(error).__name__}: {error}".split("\n")[0], ADVICE.get(name, ""))
 
 
 def settings_(name: str) -> Finding:
@@ -115,7 +115,7 @@ def broker(name: str) -> Finding:
 def worker(name: str) -> Finding:
     if current_app.control.inspect(timeout=1.0).ping():
         return Finding(name, OK, "answers")
-    return Finding(name, WARN, "none answers: due work waits", TODOS["worker"])
+    return Finding(name, WARN, "none answers: due work waits", ADVICE["worker"])
 
 
 def cache_(name: str) -> Finding:
@@ -138,7 +138,7 @@ def mail_(name: str) -> Finding:
         folder.mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK):
             return Finding("mail", FAIL, f"{folder} is not writable", "give this user the folder")
-        return Finding("mail", WARN, f"files in {folder}: nobody gets one", TODOS["mail_"])
+        return Finding("mail", WARN, f"files in {folder}: nobody gets one", ADVICE["mail_"])
     with mail.get_connection():
         return Finding("mail", OK, f"{backend.split('.')[-2]} at {settings.EMAIL_HOST or 'this process'}")
 
@@ -175,7 +175,7 @@ CHECKS: list[Callable[[str], Finding]] = [
     keys,
     disk,
 ]
-TODOS = {
+ADVICE = {
     "database": "check DATABASE_URL, then run `python manage.py migrate`",
     "migrations": "check DATABASE_URL",
     "triggers": "run `python manage.py migrate`",

@@ -145,9 +145,10 @@ CACHES = {
     }
 }
 
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object]
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=embedded.broker_url(REDIS_URL))
 if CELERY_BROKER_URL.startswith("filesystem"):
-    CELERY_BROKER_TRANSPORT_OPTIONS = embedded.filesystem_broker(DATA_DIR)
+    CELERY_BROKER_TRANSPORT_OPTIONS = {**embedded.filesystem_broker(DATA_DIR)}
 else:
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         # Longer than the longest task: a task that runs longer is handed out twice. Delays never live in

@@ -23,11 +23,9 @@ def is_for_machines(request: HttpRequest) -> bool:
 class _PagesOnly:
     """Mixed into a middleware so that requests of machines pass it by."""
 
-    get_response: Door
-
     def __call__(self, request: HttpRequest) -> Any:
         if is_for_machines(request):
-            return self.get_response(request)
+            return self.get_response(request)  # type: ignore[attr-defined]
         return super().__call__(request)  # type: ignore[misc]
 
 

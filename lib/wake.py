@@ -67,9 +67,9 @@ def _connected() -> Producer:
 
 def _disconnect() -> None:
     global _producer
-    if _producer is not None:
+    if _producer is not None and _producer.connection is not None:
         _producer.connection.release()
-        _producer = None
+    _producer = None
 
 
 def _forget_after_fork() -> None:
