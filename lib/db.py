@@ -189,7 +189,7 @@ def ask(sql: str, params: Sequence[Any] = ()) -> Answer:
     """Run one statement with `%s` parameters and return its answer."""
     if not is_postgres():
         cursor = connection.cursor()
-        cursor.execute(sql, list(params))
+        cursor.execute(sql, [_plain(value) for value in params])
         return Answer(cursor)
     _count(statements=1, trips=0 if _pipeline.get() else 1, sql=sql)
     connection.ensure_connection()
