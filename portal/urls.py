@@ -1,3 +1,11 @@
-from django.urls import URLPattern, URLResolver
+"""The customer's door: one merchant's pages under its short name."""
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from django.urls import path
+
+from portal import brand, front
+
+app_name = "portal"
+urlpatterns = [
+    path("", front.page, name="front"),
+    path("<slug:slug>/brand.css", brand.css, name="brand"),
+]
