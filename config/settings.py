@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from csp.constants import NONE, SELF
+from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
 
 from config.env import BASE_DIR, data_dir, env, key
@@ -89,6 +90,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "lib.pages.ContentPolicy",
     "lib.pages.History",
+    "merchants.staff.LocalTime",
     "axes.middleware.AxesMiddleware",
 ]
 APPEND_SLASH = False
@@ -186,6 +188,7 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=f"no-reply@{urlsplit(
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",
+    "merchants.staff.RoleBackend",
 ]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
@@ -238,6 +241,56 @@ CONTENT_SECURITY_POLICY_BY_PATH = {
     "/api/docs": {"style-src": [SELF, "'unsafe-inline'"]},
 }
 
+# Admin: its theme, its menu, and whose rows a person reaches ------------------------------------------
+
+ADMIN_MERCHANTS = "merchants.staff.merchants_where"
+ADMIN_MENU = [
+    ("customers", _("Customers")),
+    ("purchases", _("Purchases")),
+    ("points", _("Points")),
+    ("program", _("Program")),
+    ("shop", _("Shop")),
+    ("operations", _("Operations")),
+]
+
+
+def shades(hue: int, *steps: tuple[float, float]) -> dict[str, str]:
+    """Return the theme's eleven shades, light to dark, from pairs of lightness (percent) and chroma."""
+    names = ("50", "100", "200", "300", "400", "500", "600", "700", "800", "900", "950")
+    return {
+        name: f"oklch({light}% {chroma} {hue})" for name, (light, chroma) in zip(names, steps, strict=True)
+    }
+
+
+UNFOLD = {
+    "SITE_TITLE": "Loyalty",
+    "SITE_HEADER": "Loyalty",
+    "SITE_SUBHEADER": _("Points, tiers, customers"),
+    "SITE_SYMBOL": "loyalty",
+    "SITE_URL": "/",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("loyalty/mark.svg")}
+    ],
+    "SHOW_VIEW_ON_SITE": False,
+    "SHOW_BACK_BUTTON": True,
+    "BORDER_RADIUS": "8px",
+    "STYLES": [lambda request: static("loyalty/admin.css")],
+    "DASHBOARD_CALLBACK": "lib.start_page.fill",
+    "SIDEBAR": {"show_search": False, "show_all_applications": False, "navigation": "lib.admin.sidebar"},
+    "COLORS": {
+        "base": shades(
+            165,
+            *((98.4, 0.003), (96.6, 0.004), (92.6, 0.006), (87, 0.008), (71, 0.012), (53.5, 0.015)),
+            *((44.4, 0.016), (37, 0.016), (27.6, 0.014), (21, 0.012), (14.5, 0.01)),
+        ),
+        "primary": shades(
+            165,
+            *((97.6, 0.016), (94.6, 0.034), (89.4, 0.06), (82, 0.09), (74.5, 0.108), (67, 0.11)),
+            *((47, 0.092), (41, 0.08), (35, 0.068), (29, 0.054), (21, 0.038)),
+        ),
+    },
+}
+
 # Languages and time --------------------------------------------------------------------------------
 
 LANGUAGE_CODE = "en"
@@ -251,6 +304,7 @@ TIME_ZONE = "UTC"
 
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
+STATIC_ROOT.mkdir(exist_ok=True)
 STATICFILES_DIRS: list[Path] = [folder for folder in [BASE_DIR / "static"] if folder.is_dir()]
 IS_COLLECTED = not DEBUG and (STATIC_ROOT / "staticfiles.json").is_file()
 STORAGES = {
