@@ -1,0 +1,46 @@
+"""
+Parts of the program file that belong to rooms above this one.
+
+A higher room names its section in PROGRAM_SECTIONS (config/settings.py) as a dotted path to an object
+with these three verbs. A value is a list of plain dicts with an `id`; a key that begins with an
+underscore is compared but never shown or exported (a secret's fingerprint).
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache
+from typing import Any, Protocol
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from merchants.models import Merchant
+
+Items = list[dict[str, Any]]
+
+
+class Section(Protocol):
+    name: str
+
+    def read(self, raw: Any, *, env: Mapping[str, str] | None) -> Items:
+        """
+        Return what the file says, complete and normalized. `env` is None where `env:` is not allowed.
+
+        :raises pydantic.ValidationError: with paths from the section on
+        """
+        ...
+
+    def current(self, *, merchant: Merchant) -> Items:
+        """Return what is in force, in the same form."""
+        ...
+
+    def save(self, *, merchant: Merchant, wanted: Items, at: datetime, by: str) -> None:
+        """Put it in force, inside the caller's transaction. What is not in `wanted` is switched off."""
+        ...
+
+
+@cache
+def sections() -> dict[str, Section]:
+    """Return the sections of the rooms above by their name in the file."""
+    found = [import_string(path) for path in getattr(settings, "PROGRAM_SECTIONS", [])]
+    return {section.name: section for section in found}
