@@ -1,0 +1,126 @@
+"""Joining: a customer, the membership with its account, and the welcome, in one transaction."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from customers import people as persons
+from customers.consent import Choice
+from customers.identifiers import Given, IdentifierTaken
+from customers.models import Customer
+from customers.people import Newcomer
+from lib import db
+from lib.errors import DomainError, NotFound
+from loyalty import lookup, programs
+from loyalty.models import Membership, Program
+from loyalty.plan import Plan
+from merchants.models import Merchant, Store
+
+__all__ = ["IdentifierTaken", "Newcomer", "enroll", "enroll_all", "membership"]
+
+
+class NotAMember(NotFound):
+    code = "not_a_member"
+
+
+@db.command
+def enroll(
+    *,
+    merchant: Merchant,
+    identifiers: Sequence[Given],
+    name: str = "",
+    birthday: str = "",
+    language: str = "",
+    consents: Sequence[Choice] = (),
+    at: datetime,
+    by: str,
+    store: Store | None = None,
+    verified: bool = True,
+) -> Customer:
+    """
+    Make somebody a customer and a member of the merchant's program.
+
+    Repeating is refused by the identifier: doors that may repeat send an Idempotency-Key.
+
+    :param verified: the identifiers were given by a till or proved; one merely typed in matches nothing yet
+    :raises InvalidIdentifier: an identifier is not one
+    :raises IdentifierTaken: another customer has one of them
+    :raises InvalidPerson: no identifier, or a name, birthday or language that cannot be one
+    :raises NoProgram: the merchant has no published program
+    """
+    person = Newcomer(
+        identifiers=tuple(identifiers),
+        name=name,
+        birthday=birthday,
+        language=language,
+        consents=tuple(consents),
+        store=store.code if store else "",
+    )
+    [result] = enroll_step(merchant=merchant, people=[person], at=at, by=by, verified=verified)
+    if isinstance(result, DomainError):
+        raise result
+    return result
+
+
+@db.command
+def enroll_all(
+    *,
+    merchant: Merchant,
+    people: Sequence[Newcomer],
+    at: datetime,
+    by: str,
+    verified: bool = True,
+) -> list[Customer | DomainError]:
+    """
+    Enroll thousands with one statement per table; answer for each, in order, the customer or why not.
+
+    Who has a taken identifier is answered with the refusal and spoils nothing: repeating is safe.
+    :raises NoProgram: the merchant has no published program
+    """
+    return enroll_step(merchant=merchant, people=people, at=at, by=by, verified=verified)
+
+
+@db.inside_transaction
+def enroll_step(
+    *,
+    merchant: Merchant,
+    people: Sequence[Newcomer],
+    at: datetime,
+    by: str,
+    verified: bool = True,
+) -> list[Customer | DomainError]:
+    """Do what `enroll_all` does, inside the caller's transaction."""
+    plan = programs.current(merchant=merchant, at=at)
+    results = persons.add_all(merchant=merchant, people=people, at=at, by=by, verified=verified)
+    added = [one for one in results if isinstance(one, Customer)]
+    if not added:
+        return results
+    memberships = lookup.join(merchant_id=merchant.pk, plan=plan, customers=[one.pk for one in added], at=at)
+    _backdate(plan, added, memberships, at=at)
+    return results
+
+
+def _backdate(plan: Plan, added: Sequence[Customer], memberships: Sequence[int], *, at: datetime) -> None:
+    has_tiers = plan.tiers.reached(0) is not None
+    rows = [
+        {"id": number, "joined_at": one.created_at} | ({"tier_since": one.created_at} if has_tiers else {})
+        for one, number in zip(added, memberships, strict=True)
+        if one.created_at != at
+    ]
+    db.update(Membership, rows, key=["id"])
+
+
+def membership(*, customer: Customer, program: Program | Plan | None = None) -> Membership:
+    """
+    Return the customer's membership in a program, by default the merchant's only or first one.
+
+    :raises NotAMember: the customer is not in it
+    """
+    query = Membership.objects.filter(merchant=customer.merchant_id, customer=customer)
+    if program is None:
+        query = query.filter(program__is_active=True).order_by("program_id")
+    else:
+        query = query.filter(program_id=program.program_id if isinstance(program, Plan) else program.pk)
+    found = query.select_related("program").first()
+    if found is None:
+        raise NotAMember("The customer is not a member of this program.")
+    return found
