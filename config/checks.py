@@ -45,20 +45,6 @@ def check_base_url(**kwargs: Any) -> list[CheckMessage]:
     return []
 
 
-@register()
-def check_database(**kwargs: Any) -> list[CheckMessage]:
-    engine = settings.DATABASES["default"]["ENGINE"]
-    if not engine.endswith(("sqlite3", "postgresql")):
-        return [
-            Error(
-                f"The database engine {engine} is not supported.",
-                hint="DATABASE_URL takes sqlite:/// or postgres:// addresses.",
-                id="config.E004",
-            )
-        ]
-    return []
-
-
 @register(Tags.security, deploy=True)
 def check_shared_keys(**kwargs: Any) -> list[CheckMessage]:
     if settings.DATABASES["default"]["ENGINE"].endswith("postgresql") and settings.KEYS_DIR.is_dir():
