@@ -90,10 +90,12 @@ $(DEVELOPMENT): $(RUNTIME)
 	@$(call install,requirements-dev.lock)
 	rm -f $(VENV)/.development-* && touch $@
 
+# The machine's own certificates, where it has them, also know the proxy of a company.
+CERTIFICATES := $(if $(wildcard /etc/ssl/certs/ca-certificates.crt),--system-certs)
 define install
 echo "Installing $(1) into $(VENV) ..."
-if test -x $(VENV)/bin/uv; then $(VENV)/bin/uv pip install -q --python $(PYTHON) --require-hashes -r $(1); \
-else $(PYTHON) -m pip install -q --disable-pip-version-check --require-hashes -r $(1); fi
+$(VENV)/bin/uv $(CERTIFICATES) pip install -q --python $(PYTHON) --require-hashes -r $(1) 2>/dev/null \
+	|| $(PYTHON) -m pip install -q --disable-pip-version-check --require-hashes -r $(1)
 endef
 
 browser:
