@@ -24,11 +24,13 @@ class Award:
     """
     The points of one sale.
 
-    `grants` are (points, rule code, days pending or None for until released); `line_points` the whole
-    award by line id; `why` one item per rule with its points and a reason code; `qualifying` the points
-    that count for tiers; `counted` the capped rules that gave something.
+    `lines` pairs each earning line with what of it earns; `grants` are (points, rule code, days pending,
+    None for until released); `line_points` is the whole award by line id; `why` one item per rule with its
+    points and a reason code; `qualifying` the points that count for tiers; `counted` the capped rules that
+    gave something.
     """
 
+    lines: list[tuple[Line, int]] = field(default_factory=list)
     basis_minor: int = 0
     points: int = 0
     qualifying: int = 0
@@ -36,6 +38,15 @@ class Award:
     line_points: dict[str, int] = field(default_factory=dict)
     why: list[dict[str, Any]] = field(default_factory=list)
     counted: list[tuple[PlanRule, int]] = field(default_factory=list)
+
+    @property
+    def line_shares(self) -> dict[str, list[int]]:
+        """`{line id: [minor units that earn, points]}`: what refunds by lines are computed from."""
+        shares: dict[str, list[int]] = {}
+        for line, amount in self.lines:
+            share = shares.setdefault(line.id, [0, self.line_points.get(line.id, 0)])
+            share[0] += amount
+        return shares
 
 
 def earning_lines(sale: Sale, *, tax_excluded: bool) -> list[tuple[Line, int]]:
@@ -85,7 +96,7 @@ def round_points(exact: Fraction, rounding: str) -> int:
 
 def compute(plan: Plan, basket: Basket) -> Award:
     """Return what this basket earns under this plan."""
-    award = Award(basis_minor=basket.basis_minor)
+    award = Award(lines=basket.lines, basis_minor=basket.basis_minor)
     standing = _standing(plan, basket, award)
     base = _best_base(basket, [rule for rule in standing if rule.plugin.role == "base"], award)
     factors = [

@@ -7,6 +7,7 @@ import pytest
 from django.conf import settings
 from django.core.cache import cache
 
+from tests.cast import *  # noqa: F403 - the cast's fixtures are everybody's
 from tests.threads import at_once as run_at_once
 
 # Playwright keeps an event loop in the test's thread; without this every query there would be refused.

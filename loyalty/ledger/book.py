@@ -112,9 +112,11 @@ class AccountState:
 class Book:
     """The accounts of one command, and the key their chains are made with."""
 
-    def __init__(self, *, accounts: Iterable[AccountState], key: bytes, now: datetime):
+    def __init__(
+        self, *, accounts: Iterable[AccountState] = (), key: bytes = b"", now: datetime | None = None
+    ):
         self.accounts = {account.id: account for account in accounts}
-        self.now = now
+        self._now = now
         self._key = key
 
     def __getitem__(self, membership_id: int) -> AccountState:
@@ -194,6 +196,15 @@ class Book:
             cause=Cause(ended, purchase_id=lot.purchase_id, reason={"code": "expire"}),
         )
         return lot.state == CLOSED
+
+    def move_expiry(self, account: AccountState, *, to: datetime | None) -> None:
+        """Move the expiry of every open lot: activity keeps all points alive. Never to an earlier time."""
+        assert account.lots is not None
+        for lot in account.lots:
+            if lot.state == OPEN and lot.expires_at and to and to > lot.expires_at:
+                lot.expires_at, lot.is_changed = to, True
+        account.is_changed = True
+        refresh_due(account)
 
     def spend(self, account: AccountState, points: int, *, cause: Cause, kind: str = "redeem") -> None:
         """
@@ -295,7 +306,7 @@ class Book:
             "lots": lots,
             "by": cause.by,
             "occurred_at": cause.occurred_at,
-            "created_at": self.now,
+            "created_at": self._now or cause.occurred_at,
             "chain": "",
         }
         account.head = entry["chain"] = link(self._key, account.head, entry)

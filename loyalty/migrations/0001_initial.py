@@ -283,7 +283,7 @@ class Migration(migrations.Migration):
             name='Refund',
             fields=[
                 ('id', models.BigIntegerField(default=lib.public_ids.new, editable=False, primary_key=True, serialize=False)),
-                ('status', models.CharField(choices=[('applied', 'Applied'), ('parked', 'Waiting for its purchase')], max_length=8)),
+                ('status', models.CharField(choices=[('applied', 'Applied'), ('parked', 'Waiting for its purchase'), ('undone', 'Undone')], max_length=8)),
                 ('source', models.CharField(max_length=60)),
                 ('reference', models.CharField(max_length=200)),
                 ('purchase_reference', models.CharField(blank=True, max_length=200)),

@@ -230,7 +230,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='purchase',
-            index=models.Index(condition=models.Q(('status', 'unmatched')), fields=['merchant', 'recorded_at'], name='purchases_unmatched'),
+            index=models.Index(condition=models.Q(('status', 'unmatched')), fields=['merchant', 'waits_for'], name='purchases_unmatched'),
         ),
         migrations.AddConstraint(
             model_name='purchase',

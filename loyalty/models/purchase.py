@@ -13,7 +13,8 @@ class Purchase(Row):
 
     Amounts are minor units of `currency`. `basis_minor` is what earns (see docs/guides/points.md);
     `why` keeps the rules as they were, with the points of each line. The sums of what was refunded and
-    clawed back grow with each refund and never pass what was paid and earned.
+    clawed back grow with each refund and never pass what was paid and earned. `waits_for` is the
+    identifier of an unmatched sale, as `type|source|normalized value`.
     """
 
     class Status(models.TextChoices):
@@ -42,7 +43,7 @@ class Purchase(Row):
     basis_minor = models.BigIntegerField(default=0)
     lines = models.JSONField(default=list)
     tenders = models.JSONField(default=list)
-    identifier = models.JSONField(null=True)
+    waits_for = models.CharField(max_length=330, blank=True)
     store = models.ForeignKey(
         Store, models.PROTECT, null=True, related_name="+", db_constraint=False, db_index=False
     )
@@ -77,7 +78,7 @@ class Purchase(Row):
             models.Index(fields=["merchant", "id"], name="purchases_by_merchant"),
             models.Index(fields=["merchant", "customer", "occurred_at"], name="purchases_by_customer"),
             models.Index(
-                fields=["merchant", "recorded_at"],
+                fields=["merchant", "waits_for"],
                 name="purchases_unmatched",
                 condition=models.Q(status="unmatched"),
             ),
@@ -93,6 +94,7 @@ class Refund(Row):
     class Status(models.TextChoices):
         APPLIED = "applied", _("Applied")
         PARKED = "parked", _("Waiting for its purchase")
+        UNDONE = "undone", _("Undone")
 
     prefix = "ref"
 

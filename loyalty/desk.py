@@ -1,0 +1,226 @@
+"""
+The desk of one command: everything that must be known of its sales, read under the lock, and every row
+it will write. `purchases` and `refunds` work on it in memory. `people` are owners by purchase id.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Literal
+
+from customers import journey
+from lib import db
+from loyalty import known, ledger, programs, standing, tiers
+from loyalty.ledger import AccountState, Book
+from loyalty.lookup import Person
+from loyalty.models import Purchase, Refund, TierChange
+from loyalty.plan import Plan
+from loyalty.standing import Standing
+from merchants.models import Merchant
+
+Row = dict[str, Any]
+AsOf = Literal["sale", "today", "history"]
+# Up to so many sales travel in one round trip; more go by COPY, which cannot share one.
+TOGETHER = 50
+
+
+@dataclass(slots=True)
+class Desk:
+    """
+    What one command works with.
+
+    `as_of` says by which time sales are judged: `sale` by their own, at most 30 days old; `today` by now;
+    `history` by their own, however old.
+    """
+
+    merchant: Merchant
+    source: str
+    at: datetime
+    by: str = ""
+    as_of: AsOf = "sale"
+    program_id: int | None = None
+    book: Book = field(default_factory=Book)
+    standings: dict[int, Standing] = field(default_factory=dict)
+    people: dict[int, Person | None] = field(default_factory=dict)
+    known: dict[str, Row] = field(default_factory=dict)
+    parked: list[tuple[Any, ...]] = field(default_factory=list)
+    earlier_tiers: dict[int, list[tuple[datetime, str, str]]] = field(default_factory=dict)
+    expiring: db.Answer | None = None
+    purchases: list[Row] = field(default_factory=list)
+    changed_purchases: dict[int, Row] = field(default_factory=dict)
+    refunds: list[Row] = field(default_factory=list)
+    changed_refunds: list[Row] = field(default_factory=list)
+    references: list[Row] = field(default_factory=list)
+    notes: list[Row] = field(default_factory=list)
+
+    @property
+    def plan(self) -> Plan:
+        """The plan of now: for what is not judged by the time of a sale."""
+        return programs.current(merchant=self.merchant, program_id=self.program_id)
+
+    def plan_at(self, when: datetime) -> Plan:
+        return programs.current(merchant=self.merchant, at=when, program_id=self.program_id)
+
+    def judged_at(self, occurred_at: datetime) -> datetime:
+        """Return the time by which a sale of `occurred_at` is judged."""
+        return self.at if self.as_of == "today" else occurred_at
+
+    def reviewed_at(self, occurred_at: datetime) -> datetime:
+        """Return the time at which the tier is reviewed for it: now, unless history is told."""
+        return occurred_at if self.as_of == "history" else self.at
+
+    def account(self, membership_id: int) -> AccountState:
+        return self.book[membership_id]
+
+    def balance(self, membership_id: int) -> Row:
+        """Return the account of now, as the doors show it."""
+        account, one = self.book[membership_id], self.standings[membership_id]
+        return ledger.shape(
+            account,
+            tier=tiers.progress(self.plan, one, at=self.reviewed_at(self.at)),
+            expiring=ledger.expiring(account, self.expiring),
+            at=self.at,
+        )
+
+    def tier_at(self, one: Standing, when: datetime) -> str:
+        """Return the tier somebody had at a time, from the changes since."""
+        if one.tier_since is None or when >= one.tier_since:
+            return one.tier
+        name = one.tier
+        for at, from_tier, _ in reversed(self.earlier_tiers.get(one.membership_id, [])):
+            if at <= when:
+                break
+            name = from_tier
+        return name
+
+    def note(
+        self, kind: str, *, customer_id: int, at: datetime, data: Row, channel: str = "", reference: str = ""
+    ) -> None:
+        self.notes.append(
+            journey.row(
+                merchant_id=self.merchant.pk,
+                customer_id=customer_id,
+                kind=kind,
+                at=at,
+                now=self.at,
+                channel=channel,
+                reference=reference,
+                data=data,
+            )
+        )
+
+
+Look = tuple[Person, datetime]
+
+
+@db.inside_transaction
+def gather(
+    desk: Desk,
+    *,
+    looks: Sequence[Look],
+    references: Iterable[str] = (),
+    purchases: Iterable[int] = (),
+    lots: bool = False,
+) -> dict[int, Row]:
+    """
+    Lock the accounts of these (person, time of sale) and read all that must be known behind the lock, in
+    one round trip; then do what is due. Return the purchases asked for by id, locked too.
+    """
+    plan, merchant_id = desk.plan, desk.merchant.pk
+    members = {person.membership_id for person, _ in looks}
+    days = {(person.membership_id, person.joined_at, *_days(desk, plan, when)) for person, when in looks}
+    with db.together():
+        locked = ledger.ask_lock(merchant_id=merchant_id, memberships=members) if members else None
+        if members:
+            who = standing.ask_members(merchant_id=merchant_id, memberships=members)
+            figures = standing.ask_figures(plan, merchant_id=merchant_id, looks=days)
+            counts = standing.ask_counts(
+                plan, merchant_id=merchant_id, looks={(look[0], look[3]) for look in days}
+            )
+        wanted = list(references)
+        said = (
+            known.ask_purchases(merchant_id=merchant_id, source=desk.source, references=wanted)
+            if wanted
+            else None
+        )
+        parked = (
+            known.ask_parked(merchant_id=merchant_id, source=desk.source, references=wanted)
+            if wanted
+            else None
+        )
+        by_id = list(purchases)
+        found = known.ask_locked(merchant_id=merchant_id, purchases=by_id) if by_id else None
+        if len(members) == 1:
+            desk.expiring = ledger.ask_expiring(merchant_id=merchant_id, memberships=members)
+    if locked is not None:
+        desk.book = ledger.open_book(locked, at=desk.at)
+        desk.standings = standing.read(who, figures, counts)
+        desk.parked = parked.rows if parked else []
+        lots = lots or bool(desk.parked) or plan.expiry.mode == "inactivity"
+        ledger.settle(desk.book, merchant_id=merchant_id, at=_settled_to(desk, looks), lots=lots)
+        _read_earlier_tiers(desk, looks)
+    desk.known = known.read(said) if said else {}
+    return known.read(found) if found else {}
+
+
+def _days(desk: Desk, plan: Plan, when: datetime) -> tuple[date, date]:
+    return plan.local(desk.reviewed_at(when)).date(), plan.local(desk.judged_at(when)).date()
+
+
+def _settled_to(desk: Desk, looks: Sequence[Look]) -> datetime:
+    # History is told in order: what expires after the sale must not expire before it is told.
+    if desk.as_of == "history" and looks:
+        return min(desk.at, max(when for _, when in looks))
+    return desk.at
+
+
+def _read_earlier_tiers(desk: Desk, looks: Sequence[Look]) -> None:
+    """For sales older than somebody's present tier, read what the tier was before."""
+    late = {
+        person.membership_id
+        for person, when in looks
+        if (since := desk.standings[person.membership_id].tier_since) and desk.judged_at(when) < since
+    }
+    if late:
+        changes = TierChange.objects.filter(membership_id__in=late).order_by("at", "id")
+        for number, at, before, after in changes.values_list("membership_id", "at", "from_tier", "to_tier"):
+            desk.earlier_tiers.setdefault(number, []).append((at, before, after))
+
+
+@db.inside_transaction
+def write(desk: Desk) -> None:
+    """Write all that the command made, one statement per table; few sales in one round trip."""
+    merchant_id = desk.merchant.pk
+    with db.together(len(desk.purchases) + len(desk.refunds) < TOGETHER):
+        known.remember(desk.references)
+        db.insert(Purchase, desk.purchases)
+        db.update(Purchase, [_changed(row) for row in desk.changed_purchases.values()], key=["id"])
+        db.insert(Refund, desk.refunds)
+        db.update(Refund, desk.changed_refunds, key=["id"])
+        ledger.write(desk.book)
+        standing.write(list(desk.standings.values()), merchant_id=merchant_id)
+        journey.note_all(desk.notes)
+
+
+_CHANGING = (
+    "id",
+    "customer_id",
+    "program_id",
+    "status",
+    "waits_for",
+    "merchandise_minor",
+    "basis_minor",
+    "tier",
+    "points_earned",
+    "points_pending",
+    "activates_at",
+    "why",
+    "refunded_minor",
+    "refunded_basis_minor",
+    "refunded_lines",
+    "clawed_back",
+)
+
+
+def _changed(row: Row) -> Row:
+    return {name: row[name] for name in _CHANGING}

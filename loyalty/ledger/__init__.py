@@ -1,0 +1,38 @@
+"""
+The points tables. Only this package reads or writes them.
+
+`lock` opens a `Book` of accounts under a lock, its methods move points in memory, `write` writes what
+changed. `balance` answers what the doors show; `proof` rebuilds everything from the entries and compares.
+"""
+
+from loyalty.ledger.balance import activating, ask_expiring, expiring, shape
+from loyalty.ledger.book import (
+    AccountInDebt,
+    AccountState,
+    Book,
+    Cause,
+    Grant,
+    LotState,
+    NotEnoughPoints,
+)
+from loyalty.ledger.rows import ask_lock, lock, open_accounts, open_book, settle, write
+
+__all__ = [
+    "AccountInDebt",
+    "AccountState",
+    "Book",
+    "Cause",
+    "Grant",
+    "LotState",
+    "NotEnoughPoints",
+    "activating",
+    "ask_expiring",
+    "ask_lock",
+    "expiring",
+    "lock",
+    "open_accounts",
+    "open_book",
+    "settle",
+    "shape",
+    "write",
+]
