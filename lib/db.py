@@ -344,6 +344,11 @@ def time(value: Any) -> datetime | None:
     return read.replace(tzinfo=UTC) if read is not None and read.tzinfo is None else read
 
 
+def day(value: Any) -> date:
+    """Return a date read by `ask` as a date: SQLite hands it over as text."""
+    return value if isinstance(value, date) else date.fromisoformat(value)
+
+
 def loaded(value: Any) -> Any:
     """Return JSON read by `ask` as Python values."""
     return orjson.loads(value) if isinstance(value, str | bytes) else value
@@ -376,7 +381,8 @@ def watching() -> Iterator[Watch]:
     token = _watch.set(watch)
 
     def through_django(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        _count(statements=1, trips=1, sql=sql)
+        if not sql.startswith(("SAVEPOINT", "RELEASE", "ROLLBACK")):
+            _count(statements=1, trips=1, sql=sql)
         return execute(sql, params, many, context)
 
     try:

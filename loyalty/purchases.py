@@ -238,23 +238,12 @@ def _award(work: Desk, row: dict[str, Any], sale: Sale, person: Person) -> None:
     account, one = work.account(person.membership_id), work.standings[person.membership_id]
     work.people[row["id"]] = person
     tier = work.tier_at(one, judged)
-    award = awards.compute(
-        plan,
-        Basket(
-            currency=sale.currency,
-            lines=awards.earning_lines(sale, tax_excluded=plan.tax_excluded),
-            local=local,
-            tier=tier,
-            purchases_before=account.purchases,
-            store=sale.store,
-            channel=sale.channel,
-            times={
-                name: times
-                for rule in plan.capped
-                for name, times in one.times_of(rule, local.date()).items()
-            },
-        ),
-    )
+    basket = _basket(plan, sale, judged, tier=tier)
+    basket.purchases_before = account.purchases
+    basket.times = {
+        name: times for rule in plan.capped for name, times in one.times_of(rule, basket.local.date()).items()
+    }
+    award = awards.compute(plan, basket)
     grants = [_grant(plan, judged, *grant) for grant in award.grants]
     row |= {
         "customer_id": person.customer_id,

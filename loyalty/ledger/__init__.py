@@ -15,6 +15,17 @@ from loyalty.ledger.book import (
     LotState,
     NotEnoughPoints,
 )
+from loyalty.ledger.proof import differences
+from loyalty.ledger.reading import (
+    account_at,
+    accounts_sql,
+    due_accounts,
+    entries,
+    entry,
+    lots,
+    totals,
+    with_balance,
+)
 from loyalty.ledger.rows import ask_lock, lock, open_accounts, open_book, settle, write
 
 __all__ = [
@@ -25,14 +36,23 @@ __all__ = [
     "Grant",
     "LotState",
     "NotEnoughPoints",
+    "account_at",
+    "accounts_sql",
     "activating",
     "ask_expiring",
     "ask_lock",
+    "differences",
+    "due_accounts",
+    "entries",
+    "entry",
     "expiring",
     "lock",
+    "lots",
     "open_accounts",
     "open_book",
     "settle",
     "shape",
+    "totals",
+    "with_balance",
     "write",
 ]

@@ -1,0 +1,102 @@
+"""The doors' reads of the points tables: one balance, statements, sums for lists and for the start page."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.db.models import F, OuterRef, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
+
+from lib import db
+from loyalty.ledger import balance
+from loyalty.ledger.book import AccountState, LotState
+from loyalty.ledger.rows import key
+from loyalty.models.ledger import Account, Entry, Lot
+
+_LOT = (
+    "id",
+    "state",
+    "points",
+    "remaining",
+    "earned_at",
+    "activates_at",
+    "expires_at",
+    "purchase_id",
+    "rule",
+)
+
+
+def accounts_sql() -> str:
+    """Return the columns of an account and its lots that are not closed as one JSON list, for one statement."""
+    parts = ", ".join(f"l.{name}" for name in _LOT)
+    as_list = (
+        f"json_agg(json_build_array({parts}))"
+        if db.is_postgres()
+        else f"json_group_array(json_array({parts}))"
+    )
+    return f"""
+        a.membership_id, a.merchant_id, a.active, a.pending, a.held, a.debt, a.lifetime_earned, a.purchases,
+        a.sequence, a.head, a.next_due_at, a.active_at,
+        (SELECT {as_list} FROM loyalty_lot l WHERE l.merchant_id = a.merchant_id
+         AND l.account_id = a.membership_id AND l.state <> 'closed')
+    """
+
+
+def account_at(values: tuple[Any, ...], *, at: datetime) -> AccountState:
+    """Return the account behind `accounts_sql`'s columns as it stands at `at`; nothing is written."""
+    state = AccountState(*values[:12])
+    state.next_due_at, state.active_at = db.time(state.next_due_at), db.time(state.active_at)
+    state.lots = []
+    for row in db.loaded(values[12]) or []:
+        lot = LotState(*row)
+        lot.earned_at = db.time(lot.earned_at) or at
+        lot.activates_at, lot.expires_at = db.time(lot.activates_at), db.time(lot.expires_at)
+        state.lots.append(lot)
+    return balance.as_of(state, at=at, key=key())
+
+
+def entries(*, merchant_id: int, memberships: Iterable[int] | None = None) -> QuerySet[Entry]:
+    """Return the entries of a merchant, or of some memberships, newest first."""
+    found = Entry.objects.filter(merchant_id=merchant_id)
+    if memberships is not None:
+        found = found.filter(account_id__in=list(memberships)).order_by("account_id", "-sequence")
+    return found
+
+
+def entry(*, entry_id: int) -> dict[str, Any]:
+    """Return one entry's customer, points and reason."""
+    found = Entry.objects.values("points", "reason", customer_id=F("account__membership__customer_id"))
+    return dict(found.get(pk=entry_id))
+
+
+def with_balance(rows: QuerySet[Any], *, membership: str = "pk") -> QuerySet[Any]:
+    """Annotate memberships (or rows that have one) with points_active, points_pending, points_debt."""
+    account = Account.objects.filter(membership_id=OuterRef(membership))
+    return rows.annotate(
+        **{
+            f"points_{name}": Coalesce(Subquery(account.values(name)[:1]), 0)
+            for name in ("active", "pending", "debt")
+        }
+    )
+
+
+def totals(*, merchant_id: int) -> dict[str, int]:
+    """Return the merchant's points outstanding: sums over accounts, never over entries."""
+    sums = Account.objects.filter(merchant_id=merchant_id).aggregate(
+        **{name: Coalesce(Sum(name), 0) for name in ("active", "pending", "debt", "held", "lifetime_earned")}
+    )
+    return {name: int(value) for name, value in sums.items()}
+
+
+def due_accounts(*, at: datetime, limit: int, merchant_id: int | None = None) -> list[tuple[int, int]]:
+    """Return (merchant, membership) of accounts where a lot activates or expires by `at`, earliest first."""
+    due = Account.objects.filter(next_due_at__lte=at)
+    if merchant_id is not None:
+        due = due.filter(merchant_id=merchant_id)
+    return list(due.order_by("next_due_at").values_list("merchant_id", "membership_id")[:limit])
+
+
+def lots(*, merchant_id: int, membership_id: int) -> QuerySet[Lot]:
+    """Return the lots of one membership that are not closed, in the order they are used."""
+    found = Lot.objects.filter(merchant_id=merchant_id, account_id=membership_id).exclude(state="closed")
+    return found.order_by(F("expires_at").asc(nulls_last=True), "earned_at", "pk")
