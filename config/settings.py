@@ -69,6 +69,9 @@ AUTH_USER_MODEL = "merchants.Staff"
 # one: the higher room is named here. Each is (function, kinds it hears; "*" hears all).
 TOUCHPOINT_LISTENERS: list[tuple[str, tuple[str, ...]]] = []
 
+# Parts of the program file that belong to rooms above loyalty: see loyalty/program_sections.py.
+PROGRAM_SECTIONS = ["connectors.program_section.SECTION"]
+
 # Requests ------------------------------------------------------------------------------------------
 
 ROOT_URLCONF = "config.urls"
@@ -205,6 +208,7 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_VERBOSE = False
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 
 # Safety: what follows from the scheme of BASE_URL ----------------------------------------------------
 

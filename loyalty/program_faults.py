@@ -123,8 +123,10 @@ def _sentence(detail: ErrorDetails, *, model: type[BaseModel] | None) -> str:
         return "has no `kind`: add it"
     if kind in ("missing", "surplus", "twice", "currency", "timezone"):
         return f"{_short(given)}: {message}" if kind in ("currency", "timezone") else message
+    if kind in ("env", "connection"):  # these may be about a secret: never repeat what was given
+        return message
     message = message[0].lower() + message[1:]
-    if isinstance(given, Mapping | list):
+    if isinstance(given, Mapping | list) or "secret" in detail["loc"]:
         return message
     return f"{message}, not {_short(given)}"
 

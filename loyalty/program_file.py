@@ -173,7 +173,7 @@ def _sections(raw: Any, faults: Faults, env: Mapping[str, str] | None) -> dict[s
         try:
             read[name] = section.read(program[name], env=env)
         except ValidationError as error:
-            faults.add_all(error, under=("program", name))
+            faults.add_all(error, under=("program", name), model=section.model)
     return read
 
 
@@ -209,6 +209,8 @@ def differences(now: Any, wanted: Any, place: str = "") -> list[str]:
     if isinstance(wanted, Mapping) and isinstance(now, Mapping):
         found: list[str] = []
         for name in [*wanted, *(name for name in now if name not in wanted)]:
+            if name.startswith("_") and (name != "_secret" or name not in wanted or name not in now):
+                continue
             where = f"{place}.{name}" if place else name
             found += differences(now.get(name), wanted.get(name), where)
         return found

@@ -3,7 +3,7 @@ Parts of the program file that belong to rooms above this one.
 
 A higher room names its section in PROGRAM_SECTIONS (config/settings.py) as a dotted path to an object
 with these three verbs. A value is a list of plain dicts with an `id`; a key that begins with an
-underscore is compared but never shown or exported (a secret's fingerprint).
+underscore is never shown or exported; `_secret` is compared (it is a fingerprint), others are only passed on.
 """
 
 from collections.abc import Mapping
@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from django.conf import settings
 from django.utils.module_loading import import_string
+from pydantic import BaseModel
 
 from merchants.models import Merchant
 
@@ -21,6 +22,7 @@ Items = list[dict[str, Any]]
 
 class Section(Protocol):
     name: str
+    model: type[BaseModel]  # of one item: its fields are named to whoever writes another
 
     def read(self, raw: Any, *, env: Mapping[str, str] | None) -> Items:
         """

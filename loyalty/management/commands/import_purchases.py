@@ -1,0 +1,169 @@
+"""Purchase history from a CSV file."""
+
+import csv
+import gzip
+import io
+import sys
+import time
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+from tqdm import tqdm
+
+from lib.errors import DomainError
+from loyalty import purchase_file
+from loyalty.purchase_file import Counts, Refusal
+from merchants.models import Merchant
+
+
+class Command(BaseCommand):
+    help = (
+        "Load purchases from a CSV file with the columns customer, reference, occurred_at, amount_minor and, "
+        "if you like, currency, store, channel, category. Stop it and start it again as you like: what is "
+        "recorded stays recorded once. Refused lines go to FILE.errors.csv; exits 1 if there were any."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("merchant", help="the merchant's slug")
+        parser.add_argument("file", type=Path, help="a CSV file in UTF-8, also packed (.csv.gz)")
+        parser.add_argument(
+            "--backdate",
+            action="store_true",
+            help="apply rules and expiry as of each date (default: as of today)",
+        )
+        parser.add_argument(
+            "--enroll",
+            action="store_true",
+            help="enroll customers nobody knows (default: keep them unmatched)",
+        )
+        parser.add_argument("--add-stores", action="store_true", help="add stores that are not there yet")
+        parser.add_argument("--dry-run", action="store_true", help="say what would happen, save nothing")
+
+    def handle(self, *, merchant: str, file: Path, dry_run: bool, backdate: bool, **options: Any) -> None:
+        owner = Merchant.objects.filter(slug=merchant).first()
+        if owner is None:
+            known = ", ".join(Merchant.objects.order_by("slug").values_list("slug", flat=True)[:20])
+            raise CommandError(f"There is no merchant {merchant!r}. Known: {known or 'none yet'}.")
+        report = Report(file)
+        started = time.monotonic()
+        try:
+            with opened(file) as (text, raw), Progress(size=file.stat().st_size, raw=raw) as progress:
+                counts = purchase_file.load(
+                    merchant=owner,
+                    file=text,
+                    at=timezone.now(),
+                    by="manage.py",
+                    as_of="history" if backdate else "today",
+                    enroll=options["enroll"],
+                    add_stores=options["add_stores"],
+                    dry_run=dry_run,
+                    refuse=report.add,
+                    each=progress.tell,
+                )
+        except DomainError as error:
+            raise CommandError(str(error)) from error
+        except (OSError, EOFError) as error:
+            raise CommandError(f"{file} cannot be read: {error}. What was recorded so far stays.") from error
+        finally:
+            report.close()
+        self.stdout.write(said(counts, seconds=time.monotonic() - started, dry_run=dry_run))
+        if counts.rejected:
+            self.stderr.write(f"{counts.rejected:,} lines were refused; see {report.path}")
+            sys.exit(1)
+
+
+class opened:  # noqa: N801  (reads as a verb in a with statement)
+    """The file as text, and beneath it the raw file, whose position says how far we are."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __enter__(self) -> tuple[IO[str], IO[bytes]]:
+        if not self.path.is_file():
+            raise CommandError(f"There is no file {self.path}.")
+        self.raw = self.path.open("rb")
+        body: Any = gzip.GzipFile(fileobj=self.raw) if self.path.suffix == ".gz" else self.raw
+        # Bytes that are not UTF-8 travel along as surrogates: their own line is refused, not the file.
+        self.text = io.TextIOWrapper(body, encoding="utf-8-sig", errors="surrogateescape", newline="")
+        return self.text, self.raw
+
+    def __exit__(self, *_: object) -> None:
+        self.text.close()
+        self.raw.close()
+
+
+class Progress:
+    """A bar on a terminal; elsewhere a line for each tenth."""
+
+    def __init__(self, *, size: int, raw: IO[bytes]):
+        self.size, self.raw, self.tenth = max(size, 1), raw, 0
+        self.bar = tqdm(
+            total=size,
+            unit="B",
+            unit_scale=True,
+            disable=not sys.stderr.isatty(),
+            file=sys.stderr,
+            leave=False,
+        )
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.close()
+
+    def tell(self, counts: Counts) -> None:
+        place = self.raw.tell()
+        if not self.bar.disable:
+            self.bar.update(place - self.bar.n)
+            self.bar.set_postfix_str(f"{counts.lines:,} lines")
+        elif (tenth := place * 10 // self.size) > self.tenth:
+            self.tenth = tenth
+            sys.stderr.write(f"{tenth * 10} %: {counts.lines:,} lines\n")
+
+
+class Report:
+    """The refused lines with their reasons, in a file that is made when there is the first one."""
+
+    def __init__(self, source: Path):
+        name = source.name.removesuffix(".gz").removesuffix(".csv")
+        self.path = source.with_name(f"{name}.errors.csv")
+        if self.path == source:  # a corrected report is being imported: do not write over it
+            self.path = source.with_name(f"{name}.errors.errors.csv")
+        self.file: IO[str] | None = None
+        self.path.unlink(missing_ok=True)
+
+    def add(self, columns: Sequence[str], refusal: Refusal) -> None:
+        kept = [place for place, name in enumerate(columns) if name not in purchase_file.REPORT]
+        if self.file is None:
+            self.file = self.path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
+            self.writer = csv.writer(self.file)
+            self.writer.writerow([*purchase_file.REPORT, *(columns[place] for place in kept)])
+        fields = [refusal.row[place] if place < len(refusal.row) else "" for place in kept]
+        self.writer.writerow([refusal.line, refusal.code, refusal.reason, *map(shown, fields)])
+
+    def close(self) -> None:
+        if self.file:
+            self.file.close()
+
+
+def shown(text: str) -> str:
+    return text[:500].replace("\x00", "\\x00")
+
+
+def said(counts: Counts, *, seconds: float, dry_run: bool) -> str:
+    parts = [
+        f"{counts.created:,} recorded",
+        f"{counts.replayed:,} known already",
+        f"{counts.unmatched:,} waiting for their customer",
+        f"{counts.rejected:,} refused",
+    ]
+    if counts.enrolled:
+        parts.append(f"{counts.enrolled:,} customers enrolled")
+    speed = f"{counts.lines / seconds:,.0f} lines/s" if seconds > 0.5 else "at once"
+    tail = " Nothing was saved (--dry-run)." if dry_run else ""
+    return f"{counts.lines:,} lines: {', '.join(parts)}; {counts.points:,} points; {speed}.{tail}"
