@@ -38,7 +38,7 @@ check: $(DEVELOPMENT) ## style, types, import contracts, migrations, templates, 
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check -q .
 	echo "== templates"
-	if compgen -G '*/templates' >/dev/null || test -d templates; then $(VENV)/bin/djlint --lint --quiet $$(ls -d templates */templates 2>/dev/null); fi
+	$(VENV)/bin/djlint --lint --quiet $(wildcard templates */templates)
 	echo "== import contracts"
 	$(VENV)/bin/lint-imports --no-logo 2>&1 | tail -n +3
 	echo "== requirements"
@@ -80,7 +80,7 @@ $(PYTHON):
 
 # uv installs in seconds what takes pip minutes; where it cannot be had, pip does it from the same lock.
 $(VENV)/bin/uv: | $(PYTHON)
-	@$(PYTHON) -m pip install -q --disable-pip-version-check uv==$(UV_VERSION) || true
+	@$(PYTHON) -m pip install -q --disable-pip-version-check uv==$(UV_VERSION) 2>/dev/null || true
 
 $(RUNTIME): | $(VENV)/bin/uv
 	@$(call install,requirements.lock)

@@ -7,4 +7,13 @@ the broker was down or a worker was killed. Every task may run at any time and a
 
 from typing import Any
 
-SCHEDULE: dict[str, dict[str, Any]] = {}
+
+def every(seconds: float, task: str) -> dict[str, Any]:
+    """Say the task's name to the broker every so many seconds. Unheard, it expires: sweeps never pile up."""
+    return {"task": task, "schedule": seconds, "options": {"expires": max(seconds, 5.0)}}
+
+
+SCHEDULE: dict[str, dict[str, Any]] = {
+    "inbox": every(5, "connectors.tasks.drain"),
+    "old messages": every(24 * 3600, "connectors.tasks.empty_bodies"),
+}
