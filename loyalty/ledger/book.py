@@ -144,11 +144,12 @@ class Book:
                 lots.append([lot.id, grant.points - pays, 0])
         account.active += usable - (account.debt - owed)
         account.debt = owed
+        account.pending += waiting
         account.lifetime_earned += usable + waiting
         self._post(account, kind=kind, points=usable, pending=waiting, lots=lots, cause=cause)
 
     def settle(self, account: AccountState, *, at: datetime) -> None:
-        """Do what time has done by `at`: activate pending lots, expire open ones, in the order it happened."""
+        """Do what time has done by `at`, in the order it happened: activate pending lots, expire open ones."""
         assert account.lots is not None
         while due := min(
             (lot for lot in account.lots if (when := lot.due_at()) is not None and when <= at),
@@ -196,6 +197,10 @@ class Book:
             cause=Cause(ended, purchase_id=lot.purchase_id, reason={"code": "expire"}),
         )
         return lot.state == CLOSED
+
+    def refresh_due(self, account: AccountState) -> None:
+        """Find the account's next due time again after its lots were moved by hand."""
+        refresh_due(account)
 
     def move_expiry(self, account: AccountState, *, to: datetime | None) -> None:
         """Move the expiry of every open lot: activity keeps all points alive. Never to an earlier time."""
