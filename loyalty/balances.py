@@ -58,7 +58,8 @@ def _ask(merchant: Merchant, plan: Plan, customer_id: int, at: datetime) -> db.A
                {ledger.accounts_sql()}
         FROM customers_customer named
         JOIN customers_customer c ON c.id = COALESCE(named.merged_into_id, named.id)
-        JOIN loyalty_membership m ON m.merchant_id = c.merchant_id AND m.customer_id = c.id AND m.program_id = %s
+        JOIN loyalty_membership m ON m.merchant_id = c.merchant_id AND m.customer_id = c.id
+             AND m.program_id = %s
         JOIN loyalty_account a ON a.membership_id = m.id
         WHERE named.merchant_id = %s AND named.id = %s
         """,

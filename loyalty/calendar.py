@@ -2,9 +2,11 @@
 
 from calendar import monthrange
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+# "For ever", where an empty date would mean "by the window".
+FOREVER = datetime(9000, 1, 1, tzinfo=UTC)
 ROUND_MONTHS = {"month": 1, "quarter": 3, "half_year": 6, "year": 12}
 
 

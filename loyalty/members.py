@@ -10,7 +10,8 @@ from customers.models import Customer
 from customers.people import Newcomer
 from lib import db
 from lib.errors import DomainError, NotFound
-from loyalty import lookup, programs
+from loyalty import bonuses, lookup, programs
+from loyalty.lookup import Person
 from loyalty.models import Membership, Program
 from loyalty.plan import Plan
 from merchants.models import Merchant, Store
@@ -69,6 +70,7 @@ def enroll_all(
     at: datetime,
     by: str,
     verified: bool = True,
+    welcome: bool = True,
 ) -> list[Customer | DomainError]:
     """
     Enroll thousands with one statement per table; answer for each, in order, the customer or why not.
@@ -76,7 +78,7 @@ def enroll_all(
     Who has a taken identifier is answered with the refusal and spoils nothing: repeating is safe.
     :raises NoProgram: the merchant has no published program
     """
-    return enroll_step(merchant=merchant, people=people, at=at, by=by, verified=verified)
+    return enroll_step(merchant=merchant, people=people, at=at, by=by, verified=verified, welcome=welcome)
 
 
 @db.inside_transaction
@@ -87,6 +89,7 @@ def enroll_step(
     at: datetime,
     by: str,
     verified: bool = True,
+    welcome: bool = True,
 ) -> list[Customer | DomainError]:
     """Do what `enroll_all` does, inside the caller's transaction."""
     plan = programs.current(merchant=merchant, at=at)
@@ -96,6 +99,15 @@ def enroll_step(
         return results
     memberships = lookup.join(merchant_id=merchant.pk, plan=plan, customers=[one.pk for one in added], at=at)
     _backdate(plan, added, memberships, at=at)
+    bonuses.welcome(
+        merchant=merchant,
+        people=[
+            Person(one.pk, one.status, number, one.created_at)
+            for one, number in zip(added, memberships, strict=True)
+        ],
+        at=at,
+        gives=welcome,
+    )
     return results
 
 

@@ -4,7 +4,7 @@ A program as arithmetic: the document of one published version, read once and ke
 Pure: no database, no clock. `loyalty.programs` finds the plan that was in force at a time.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -116,6 +116,24 @@ class Plan:
         return at.astimezone(self.zone)
 
 
+def read_tiers(document: Document | None) -> Tiers:
+    """Return the levels that a document describes; none without one."""
+    if not document:
+        return Tiers()
+    return Tiers(
+        **{key: document[key] for key in ("metric", "window", "days", "first_month", "steps", "grace_days")},
+        levels=tuple(
+            Level(level["name"], level["at"], Fraction(level["multiplier"]), level["perks"])
+            for level in sorted(document["levels"], key=lambda level: level["at"])
+        ),
+    )
+
+
+def with_tiers(plan: Plan, tiers: Tiers) -> Plan:
+    """Return the plan with other tiers: a draft, tried out."""
+    return replace(plan, tiers=tiers)
+
+
 def read(
     document: Document, *, program_id: int, version: int, starts_at: datetime, timezone: str, currency: str
 ) -> Plan:
@@ -146,15 +164,7 @@ def read(
         refund_min_days_left=program["refund_min_days_left"],
         reinstate_days=program["reinstate_days"],
         point_value_minor=Decimal(program["point_value_minor"]),
-        tiers=Tiers(
-            **{key: tiers[key] for key in ("metric", "window", "days", "first_month", "steps", "grace_days")},
-            levels=tuple(
-                Level(level["name"], level["at"], Fraction(level["multiplier"]), level["perks"])
-                for level in sorted(tiers["levels"], key=lambda level: level["at"])
-            ),
-        )
-        if tiers
-        else Tiers(),
+        tiers=read_tiers(tiers),
         rules=rules,
         capped=tuple(rule for rule in rules if rule.caps),
     )

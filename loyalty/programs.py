@@ -73,7 +73,7 @@ def publish_step(*, program: Program, at: datetime, by: str) -> ProgramVersion |
     merchant = Merchant.objects.select_for_update().get(pk=program.merchant_id)
     written = document(Program.objects.get(pk=program.pk))
     last = ProgramVersion.objects.filter(program=program).order_by("-number").first()
-    # The merchant's own settings (zone, currency) are part of a plan too, so every publish makes a new number.
+    # The merchant's own settings (zone, currency) are part of a plan too: every publish makes a new number.
     # It is an id, never a count: a count that is rolled back could come again with other content behind it.
     merchant.config_version = public_ids.new()
     merchant.save(update_fields=["config_version"])

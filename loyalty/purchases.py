@@ -136,7 +136,7 @@ def _tell(work: Desk, sale: Sale, person: Person | None) -> Receipt:
         row |= _unmatched(work, sale)
     else:
         _admit(person)
-        _award(work, row, sale, person)
+        award(work, row, sale, person)
     work.purchases.append(row)
     _keep_names(work, sale, row)
     return Receipt("unmatched" if person is None else "created", row)
@@ -231,7 +231,7 @@ def _unmatched(work: Desk, sale: Sale) -> dict[str, Any]:
         ) from None
 
 
-def _award(work: Desk, row: dict[str, Any], sale: Sale, person: Person) -> None:
+def award(work: Desk, row: dict[str, Any], sale: Sale, person: Person) -> None:
     """Give the sale's points, count it, and let the tier follow."""
     judged = work.judged_at(sale.occurred_at)
     plan = work.plan_at(judged)

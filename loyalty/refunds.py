@@ -8,7 +8,6 @@ first; what is missing becomes debt or is written off, as the program says (see 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from lib import db, public_ids
 from lib.errors import Conflict, DomainError, Fault, Malformed, NotFound
@@ -21,7 +20,7 @@ from loyalty.receipts import ReferenceReused
 from loyalty.refunding import ReturnLine
 from merchants.models import Merchant
 
-__all__ = ["Return", "ReturnLine", "RefundReceipt", "record", "record_all", "undo"]
+__all__ = ["RefundReceipt", "Return", "ReturnLine", "record", "record_all", "undo"]
 
 LATE, AHEAD = timedelta(days=30), timedelta(minutes=5)
 
@@ -350,7 +349,7 @@ def apply_parked(work: Desk) -> None:
         try:
             apply(work, row, purchase, refund, is_new=True)
         except DomainError:
-            continue  # It stays parked and visible: a refund of more than was paid is for a person to look at.
+            continue  # It stays parked and visible: more than was paid is for a person to look at.
         work.changed_refunds.append(row)
 
 

@@ -133,7 +133,7 @@ def status_ends(plan: Plan, standing: Standing, at: datetime) -> datetime | None
 
 
 def ask_members(*, merchant_id: int, memberships: Iterable[int]) -> db.Answer:
-    """Ask for the tier of locked memberships. After the lock, in a statement of its own, so that it is fresh."""
+    """Ask for the tier of locked memberships: behind the lock, in a statement of its own, so it is fresh."""
     source, params = db.given({"id": "bigint"}, [(number,) for number in memberships])
     return db.ask(
         "SELECT m.id, m.customer_id, m.joined_at, m.tier, m.tier_since, m.tier_until, m.is_manual "
@@ -172,7 +172,7 @@ def ask_figures(
 
 
 def ask_counts(plan: Plan, *, merchant_id: int, looks: Iterable[tuple[int, date]]) -> db.Answer | None:
-    """Ask how often the plan's capped rules gave points to (membership, on day); None when no rule is capped."""
+    """Ask how often capped rules gave points to (membership, on day); None when no rule is capped."""
     if not plan.capped:
         return None
     wanted = {
@@ -255,7 +255,8 @@ def write(standings: Sequence[Standing], *, merchant_id: int) -> None:
             for (rule, period, starts), (times, points) in sorted(one.counts.items())
         ],
         on_conflict="(merchant_id, membership_id, rule, period, starts) DO UPDATE SET "
-        "times = loyalty_rulecount.times + excluded.times, points = loyalty_rulecount.points + excluded.points",
+        "times = loyalty_rulecount.times + excluded.times, "
+        "points = loyalty_rulecount.points + excluded.points",
     )
     db.insert(
         TierChange, [change | {"merchant_id": merchant_id} for one in standings for change in one.changes]

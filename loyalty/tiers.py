@@ -1,4 +1,4 @@
-"""Tiers: up at once, down only at the check date. The figure is never the balance (see docs/guides/tiers.md)."""
+"""Tiers: up at once, down only at the check date. The figure that decides is never the balance."""
 
 from datetime import datetime
 from typing import Any

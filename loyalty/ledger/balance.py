@@ -34,7 +34,7 @@ def shape(
 
 
 def ask_expiring(*, merchant_id: int, memberships: Collection[int]) -> db.Answer:
-    """Ask for the next dates on which open lots expire: (account, date, points); usable inside `together()`."""
+    """Ask when open lots expire next: (account, date, points); usable inside `together()`."""
     source, params = db.given({"id": "bigint"}, [(number,) for number in memberships])
     return db.ask(
         f"""
@@ -49,7 +49,7 @@ def ask_expiring(*, merchant_id: int, memberships: Collection[int]) -> db.Answer
 
 
 def expiring(account: AccountState, answer: db.Answer | None = None) -> list[Row]:
-    """Return the next expiry dates with their points: from the lots if they were read, else from the answer."""
+    """Return the next expiry dates with their points: from the lots if read, else from the answer."""
     by_date: dict[datetime, int] = {}
     if account.lots is None and answer is not None:
         for account_id, when, points in answer.rows:
@@ -63,7 +63,7 @@ def expiring(account: AccountState, answer: db.Answer | None = None) -> list[Row
 
 
 def activating(account: AccountState) -> list[Row]:
-    """Return the pending points by the date they become usable; those that wait for a release have no date."""
+    """Return the pending points by the date they become usable; without a date they wait for a release."""
     by_date: dict[datetime | None, int] = {}
     for lot in account.lots or ():
         if lot.state == PENDING:

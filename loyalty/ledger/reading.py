@@ -27,7 +27,7 @@ _LOT = (
 
 
 def accounts_sql() -> str:
-    """Return the columns of an account and its lots that are not closed as one JSON list, for one statement."""
+    """Return the columns of an account, its open and pending lots as one JSON list: for one statement."""
     parts = ", ".join(f"l.{name}" for name in _LOT)
     as_list = (
         f"json_agg(json_build_array({parts}))"

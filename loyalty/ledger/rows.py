@@ -12,8 +12,8 @@ from loyalty.ledger.book import AccountState, Book, LotState
 from loyalty.models.ledger import Account, Entry, Lot
 
 _LOCK = """
-    SELECT a.membership_id, a.merchant_id, a.active, a.pending, a.held, a.debt, a.lifetime_earned, a.purchases,
-           a.sequence, a.head, a.next_due_at, a.active_at
+    SELECT a.membership_id, a.merchant_id, a.active, a.pending, a.held, a.debt, a.lifetime_earned,
+           a.purchases, a.sequence, a.head, a.next_due_at, a.active_at
     FROM loyalty_account a
     WHERE a.merchant_id = %s AND a.membership_id IN (SELECT given.id FROM {source})
     ORDER BY a.membership_id

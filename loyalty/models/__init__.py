@@ -7,7 +7,8 @@ judged by the version of their own time. Standing: a `Membership` is one custome
 tier; each move is a `TierChange` with the figures used. Facts: `Purchase` and `Refund` as they were told,
 `Reference` so that nothing is counted twice, `CustomerDay` sums per customer and local day (tiers and
 insight read them), `RuleCount` for caps. The points themselves are in `loyalty.models.ledger`, private to
-`loyalty/ledger.py`: `Account` (the row that is locked), `Entry` (append-only), `Lot` (points with one expiry).
+`loyalty/ledger`: `Account` (the row that is locked), `Entry` (append-only), `Lot` (points with one
+expiry).
 """
 
 from loyalty.models import ledger as ledger  # registered, not re-exported: see loyalty/ledger.py

@@ -125,7 +125,7 @@ class Entry(Row):
 
 
 class Lot(Row):
-    """A batch of points with one expiry: pending until it activates, then open until it is used up or expires."""
+    """A batch of points with one expiry: pending until it activates, then open until used up or expired."""
 
     class State(models.TextChoices):
         PENDING = "pending", _("Pending")

@@ -1,0 +1,75 @@
+"""The program itself, and what was published of it."""
+
+import json
+from typing import Any
+
+from django.contrib import admin, messages
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+
+from lib.admin import ConfigAdmin, FactAdmin
+from loyalty import programs
+from loyalty.models import Program, ProgramVersion
+
+
+def put_in_force(page: ConfigAdmin, request: HttpRequest, found: set[Program]) -> None:
+    """Publish the programs and say so. :raises DomainError:"""
+    for one in found:
+        version = programs.publish(program=one, at=timezone.now(), by=request.user.get_username())
+        if version:
+            page.message_user(
+                request,
+                _("In force from now on: version %(number)s of %(program)s. Earlier sales keep their rules.")
+                % {"number": version.number, "program": one.name},
+                messages.INFO,
+            )
+
+
+@admin.register(Program)
+class ProgramAdmin(ConfigAdmin):
+    menu, menu_order, icon = "program", 10, "tune"
+    list_display = ["name", "points_name", "expiry_mode", "is_active", "merchant"]
+    list_select_related = ["merchant"]
+    search_fields = ["name"]
+    can_delete = False
+    fieldsets = [
+        (None, {"fields": ["merchant", "name", "points_name", "is_active"]}),
+        (_("Earning"), {"fields": ["rounding", "tax"]}),
+        (
+            _("Expiry"),
+            {
+                "fields": ["expiry_mode", "expiry_months", "expiry_round_to", "expiry_day", "reinstate_days"],
+                "description": _("A change counts for points earned from now on."),
+            },
+        ),
+        (_("Refunds"), {"fields": ["refund_policy", "refund_min_days_left", "refund_return_days"]}),
+        (
+            _("Figures for reports"),
+            {
+                "fields": ["point_value_minor", "point_cost_minor", "gross_margin", "annual_discount"],
+                "classes": ["collapse"],
+            },
+        ),
+    ]
+
+    def after_save(self, request: HttpRequest, rows: Any) -> None:
+        put_in_force(self, request, set(rows))
+
+
+@admin.register(ProgramVersion)
+class ProgramVersionAdmin(FactAdmin):
+    """What was in force when: sales are judged by the version of their own time."""
+
+    menu, menu_order, icon = "program", 40, "history"
+    list_display = ["program", "number", "starts_at", "by", "merchant"]
+    list_select_related = ["program", "merchant"]
+    ordering = ["-starts_at"]
+    fieldsets = [(None, {"fields": ["program", "number", "starts_at", "by", "content"]})]
+    readonly_fields = ["content"]
+
+    @admin.display(description=_("Content"))
+    def content(self, version: ProgramVersion) -> str:
+        text = json.dumps(version.document, indent=2, ensure_ascii=False)
+        return format_html('<pre class="l-secret">{}</pre>', text)
