@@ -65,7 +65,7 @@ class ProgramVersionAdmin(FactAdmin):
     menu, menu_order, icon = "program", 40, "history"
     list_display = ["program", "number", "starts_at", "by", "merchant"]
     list_select_related = ["program", "merchant"]
-    ordering = ["-starts_at"]
+    ordering = ("-starts_at",)
     fieldsets = [(None, {"fields": ["program", "number", "starts_at", "by", "content"]})]
     readonly_fields = ["content"]
 

@@ -100,7 +100,7 @@ class RatesInput(forms.MultiWidget):
 
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> Any:
         parts = [
-            self._render(part["template_name"], {"widget": part}, renderer)
+            self._render(part["template_name"], {"widget": part}, renderer)  # type: ignore[attr-defined]
             for part in self.get_context(name, value, attrs)["widget"]["subwidgets"]
         ]
         rows = format_html_join("", "<span>{}{}</span>", zip(parts[::2], parts[1::2], strict=True))
@@ -228,7 +228,7 @@ def inputs(model: type[Params], *, currency: str) -> dict[str, forms.Field]:
 
 
 def fieldsets(model: type[Params], said: Mapping[str, Any]) -> list[tuple[Any, dict[str, Any]]]:
-    """Return the settings of a plugin in the groups of the page: its own first, groups that say nothing closed."""
+    """Return the settings of a plugin by group: its own first, then the common ones, closed while unused."""
     grouped = {name for _, names in GROUPS for name in names}
     own = [input_name(name) for name in model.model_fields if name not in grouped]
     groups: list[tuple[Any, dict[str, Any]]] = [(_("What it gives"), {"fields": own})] if own else []
@@ -276,7 +276,7 @@ def _plain(kind: Any, info: FieldInfo, common: dict[str, Any]) -> forms.Field:
     if kind is bool:
         return forms.BooleanField(**{**common, "required": False})
     if kind is int:
-        return forms.IntegerField(**_bounds(info), **common)
+        return forms.IntegerField(**common, **_bounds(info))
     if kind is Decimal:
         return forms.DecimalField(**common)
     if kind is date:
@@ -286,8 +286,8 @@ def _plain(kind: Any, info: FieldInfo, common: dict[str, Any]) -> forms.Field:
     return forms.CharField(max_length=200, **common)
 
 
-def _bounds(info: FieldInfo) -> dict[str, int]:
-    found: dict[str, int] = {}
+def _bounds(info: FieldInfo) -> dict[str, Any]:
+    found: dict[str, Any] = {}
     for limit in _metadata(info.annotation, info.metadata):
         for attribute, name in (("ge", "min_value"), ("le", "max_value")):
             if (value := getattr(limit, attribute, None)) is not None:
