@@ -29,6 +29,8 @@ def prepare() -> None:
     # A short path (a unix socket's has a limit), which others may enter (nobody runs PostgreSQL).
     folder = Path(tempfile.mkdtemp(prefix="loyalty-"))
     folder.chmod(0o755)
+    (folder / "pid").write_text(str(os.getpid()))
+    clear_what_was_killed(folder.parent)
     servers: list[Server] = []
     atexit.register(clear, folder, servers, os.getpid())
     # TERM ends a process without its atexit functions; as an interrupt it does not.
@@ -46,6 +48,17 @@ def prepare() -> None:
         servers.append(start_redis(folder))
         os.environ["REDIS_URL"] = servers[-1].url
         os.environ["TEST_REDIS_IS_PRIVATE"] = "1"
+
+
+def clear_what_was_killed(place: Path) -> None:
+    """Remove the folders of runs that were killed: their servers ended with them, their folders could not."""
+    for note in place.glob("loyalty-*/pid"):
+        try:
+            os.kill(int(note.read_text()), 0)
+        except ProcessLookupError:
+            shutil.rmtree(note.parent, ignore_errors=True)
+        except (OSError, ValueError):
+            continue  # another user's, or one that ends right now
 
 
 def clear(folder: Path, servers: list[Server], owner: int) -> None:
