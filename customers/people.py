@@ -277,23 +277,50 @@ def _insist(merchant: Merchant, rows: Sequence[journey.Row]) -> None:
 
 
 @db.command
-def change(*, customer: Customer, at: datetime, by: str, **fields: str) -> Customer:
+def change(
+    *,
+    customer: Customer,
+    at: datetime,
+    by: str,
+    given: Sequence[Given] = (),
+    choices: Sequence[Choice] = (),
+    **fields: str,
+) -> Customer:
     """
-    Change `name`, `birthday` (`MM-DD` or empty) or `language`. What is already so changes nothing.
+    Change `name`, `birthday` (`MM-DD` or empty) or `language`; add the identifiers `given`; record `choices`.
 
-    A birthday is changed at most once a year: it gives points.
+    All or nothing. What is already so changes nothing. A birthday is changed at most once a year: it gives
+    points.
 
     :raises InvalidPerson: a value cannot be one
     :raises BirthdayChanged: it was changed less than a year ago
+    :raises IdentifierTaken: another customer has one of the identifiers
     :raises CustomerErased: there is nobody to change
     """
     if unknown := fields.keys() - {"name", "birthday", "language"}:
         raise TypeError(f"a customer's {sorted(unknown)} is not changed here")
     check(**fields)
     locked = _lock(customer)
+    if given:
+        _add_identifiers(locked, given, at=at, by=by, verified=True)
+    for one in choices:
+        consent.record(
+            customer=locked,
+            channel=one.channel,
+            purpose=one.purpose,
+            granted=one.granted,
+            at=at,
+            source=one.source,
+            wording=one.wording,
+        )
+    _change(locked, fields, at=at, by=by)
+    return locked
+
+
+def _change(locked: Customer, fields: dict[str, str], *, at: datetime, by: str) -> None:
     new = {name: value.strip() for name, value in fields.items() if value.strip() != getattr(locked, name)}
     if not new:
-        return locked
+        return
     if new.get("birthday"):
         changed_at = locked.birthday_set_at
         if changed_at is not None and at < changed_at + BIRTHDAY_LOCK:
@@ -306,7 +333,6 @@ def change(*, customer: Customer, at: datetime, by: str, **fields: str) -> Custo
         setattr(locked, name, value)
     locked.save(update_fields=[*new, "birthday_set_at"])
     journey.note(customer=locked, kind="customer.changed", at=at, data={"fields": sorted(new), "by": by})
-    return locked
 
 
 def _lock(customer: Customer) -> Customer:
@@ -331,7 +357,12 @@ def add_identifiers(
     :raises InvalidIdentifier: one of them is not an identifier
     :raises CustomerErased: there is nobody to recognize
     """
-    locked = _lock(customer)
+    _add_identifiers(_lock(customer), given, at=at, by=by, verified=verified)
+
+
+def _add_identifiers(
+    locked: Customer, given: Sequence[Given], *, at: datetime, by: str, verified: bool
+) -> None:
     wanted = [
         (
             place,

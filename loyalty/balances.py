@@ -1,5 +1,6 @@
 """What the doors show of a customer's points and tier: one statement."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -27,13 +28,25 @@ def balance(
     :raises NotFound: there is no such customer here
     """
     plan = programs.current(merchant=merchant, program_id=program_id)
-    row = _ask(merchant, plan, customer_id, at).one
+    row = _ask(merchant, plan, "named.id = %s", [customer_id], at).one
     if row is None:
         if Customer.objects.filter(merchant=merchant, pk=customer_id).exists():
             return _empty(plan, at)
         raise NotFound("There is no such customer.")
     if row[0] == "erased":
         raise Erased("This customer has been erased.")
+    return _shape(plan, row, at)
+
+
+def of_many(*, merchant: Merchant, customers: Sequence[int], at: datetime) -> dict[int, dict[str, Any]]:
+    """Return the balances of these customers by id, in one statement; who is no member is left out."""
+    plan = programs.current(merchant=merchant)
+    source, params = db.given({"id": "bigint"}, [(number,) for number in customers])
+    rows = _ask(merchant, plan, f"named.id IN (SELECT given.id FROM {source})", params, at).rows
+    return {row[1]: _shape(plan, row, at) for row in rows}
+
+
+def _shape(plan: Plan, row: tuple[Any, ...], at: datetime) -> dict[str, Any]:
     account = ledger.account_at(row[9:], at=at)
     one = _standing(plan, account.id, row, at)
     return ledger.shape(
@@ -45,7 +58,7 @@ def balance(
     )
 
 
-def _ask(merchant: Merchant, plan: Plan, customer_id: int, at: datetime) -> db.Answer:
+def _ask(merchant: Merchant, plan: Plan, whose: str, params: Sequence[Any], at: datetime) -> db.Answer:
     only = "AND d.currency = %s" if plan.tiers.metric == "spend" else ""
     # The window of a membership year begins on another day for each member: its figure is asked for apart.
     starts = max(plan.tiers.window_starts(plan.local(at).date(), joined=plan.local(at).date()), FIRST_DAY)
@@ -61,7 +74,7 @@ def _ask(merchant: Merchant, plan: Plan, customer_id: int, at: datetime) -> db.A
         JOIN loyalty_membership m ON m.merchant_id = c.merchant_id AND m.customer_id = c.id
              AND m.program_id = %s
         JOIN loyalty_account a ON a.membership_id = m.id
-        WHERE named.merchant_id = %s AND named.id = %s
+        WHERE named.merchant_id = %s AND {whose}
         """,
         [
             starts,
@@ -69,7 +82,7 @@ def _ask(merchant: Merchant, plan: Plan, customer_id: int, at: datetime) -> db.A
             *([plan.currency] if only else []),
             plan.program_id,
             merchant.pk,
-            customer_id,
+            *params,
         ],
     )
 

@@ -1,0 +1,204 @@
+"""
+Batches: what a till did while it was offline, up to a thousand events in one call.
+
+Each event is answered for itself, and one bad event never spoils the rest. Neighbors of one type are done
+together by the same set-based commands as everything else; the order of the events is kept.
+"""
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError
+from rest_framework.exceptions import PermissionDenied
+
+from api import auth, customers, errors, fields, refunds, sales, touchpoints
+from api.answers import Answer
+from api.door import Door, call
+from api.fields import Body, Short, Time
+from api.shapes import BatchOut
+from customers import identifiers
+from customers import touchpoints as diary
+from customers.models import Customer
+from lib import db
+from lib.errors import DomainError, Refused
+from loyalty import members, purchases
+from loyalty import refunds as returns
+from merchants.models import Merchant
+
+MOST_EVENTS = 1000
+MOST_BYTES = 5 * 1024 * 1024
+SCOPES = {
+    "purchase": ("purchases:write",),
+    "refund": ("purchases:write",),
+    "touchpoint": ("customers:write",),
+    "customer": ("customers:write",),
+}
+BODIES: dict[str, type[Body]] = {
+    "purchase": sales.SaleIn,
+    "refund": refunds.RefundIn,
+    "touchpoint": touchpoints.TouchpointIn,
+    "customer": customers.CustomerIn,
+}
+STATUS = {"created": "created", "replayed": "replayed", "unmatched": "parked", "parked": "parked"}
+
+Result = dict[str, Any]
+
+
+class InsufficientScope(Refused):
+    code = "insufficient_scope"
+
+
+class EventIn(Body):
+    """One event. `data` is what the single call of its type reads."""
+
+    event_id: Annotated[str, fields.text(200, least=1)]
+    type: Literal["purchase", "refund", "touchpoint", "customer"]
+    data: dict[str, Any]
+    occurred_at: Time | None = Field(None, description="For data that does not say it.")
+    device: Short = ""
+    sequence: Annotated[int, Field(strict=True, ge=0, lt=1 << 53)] | None = None
+
+
+class BatchIn(Body):
+    events: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MOST_EVENTS)] = Field(
+        json_schema_extra={"items": EventIn.model_json_schema()}
+    )
+
+
+class Batches(Door):
+    @call(
+        scopes=("purchases:write", "customers:write"),
+        body=BatchIn,
+        answers={200: BatchOut},
+        moves_points=True,
+        most_bytes=MOST_BYTES,
+    )
+    def post(self, said: BatchIn) -> Answer:
+        """
+        Send up to 1000 events at once.
+
+        Each is answered as created, replayed, parked or rejected; a rejected one may be corrected and sent
+        again. An event needs the scope of its type.
+        """
+        is_rehearsal = self.is_rehearsal
+        with db.dry_run(is_rehearsal):
+            answer = Answer(200, {"results": _Run(self).results(said.events)})
+        if is_rehearsal:
+            answer.body["dry_run"] = True
+            return answer
+        return self.keep(answer)
+
+
+class _Run:
+    """One batch on its way through."""
+
+    def __init__(self, door: Door):
+        self.door = door
+        self.merchant: Merchant = door.merchant
+
+    def results(self, events: Sequence[dict[str, Any]]) -> list[Result]:
+        found: list[Result] = [{} for _ in events]
+        good: list[tuple[int, str, int | None, Any]] = []
+        for place, raw in enumerate(events):
+            try:
+                kind, program, item = self._read(raw)
+                good.append((place, kind, program, item))
+            except ValidationError as error:
+                found[place] = _rejected(errors.malformed(error, within=f"/events/{place}"))
+            except _Bad as bad:
+                found[place] = _rejected(bad.error, within=f"/events/{place}/data")
+        for (kind, program), neighbors in groupby(good, key=lambda one: (one[1], one[2])):
+            run = list(neighbors)
+            try:
+                done = getattr(self, f"_{kind}s")([item for *_, item in run], program)
+            except DomainError as refusal:
+                done = [refusal] * len(run)
+            for (place, *_), one in zip(run, done, strict=True):
+                found[place] = (
+                    _rejected(one, within=f"/events/{place}/data") if isinstance(one, DomainError) else one
+                )
+        for raw, one in zip(events, found, strict=True):
+            name = raw.get("event_id")
+            one["event_id"] = name if isinstance(name, str) else None
+        return found
+
+    def _read(self, raw: dict[str, Any]) -> tuple[str, int | None, Any]:
+        event = EventIn.model_validate(raw)
+        try:
+            if not auth.allows(self.door.key, SCOPES[event.type]):
+                raise InsufficientScope(f"This key lacks the scope {SCOPES[event.type][0]}.")
+            said = BODIES[event.type].model_validate(event.data)
+            at = event.occurred_at or self.door.at
+            item: Any
+            match said:
+                case sales.SaleIn():
+                    return event.type, sales.program(said), sales.sale(said, key=self.door.key, at=at)
+                case refunds.RefundIn():
+                    item = refunds.returned(said, at=at)
+                case touchpoints.TouchpointIn():
+                    # The event's own id keeps a touchpoint without a reference from being noted twice.
+                    item = touchpoints.told(said, at=at, reference=f"event:{event.event_id}"[:200])
+                case customers.CustomerIn():
+                    item = customers.newcomer(self.door, said)
+            return event.type, None, item
+        except ValidationError as error:
+            raise _Bad(errors.malformed(error)) from None
+        except DomainError as error:
+            raise _Bad(error) from None
+        except PermissionDenied as error:
+            raise _Bad(InsufficientScope(str(error.detail))) from None
+
+    def _purchases(self, told: list[Any], program: int | None) -> list[Result | DomainError]:
+        receipts = purchases.record_all(
+            merchant=self.merchant, sales=told, at=self.door.at, by=self.door.by, program_id=program
+        )
+        return [one.error or _done(one.status, sales.receipt(self.merchant, one)) for one in receipts]
+
+    def _refunds(self, told: list[Any], program: int | None) -> list[Result | DomainError]:
+        receipts = returns.record_all(merchant=self.merchant, refunds=told, at=self.door.at, by=self.door.by)
+        return [one.error or _done(one.status, refunds.shown(one)) for one in receipts]
+
+    def _touchpoints(self, told: list[Any], program: int | None) -> list[Result | DomainError]:
+        noted = diary.record_all(merchant=self.merchant, told=told, at=self.door.at)
+        return [one.error or _done(one.status, touchpoints.shown(one.row)) for one in noted]
+
+    def _customers(self, told: list[members.Newcomer], program: int | None) -> list[Result | DomainError]:
+        added = members.enroll_all(merchant=self.merchant, people=told, at=self.door.at, by=self.door.by)
+        already = self._already(told, added)
+        ids = [one.pk for one in added if isinstance(one, Customer)] + list(already.values())
+        shapes = dict(zip(ids, customers.shown_all(self.door, ids), strict=True))
+        results: list[Result | DomainError] = []
+        for place, one in enumerate(added):
+            if isinstance(one, Customer):
+                results.append(_done("created", shapes[one.pk]))
+            elif place in already:
+                results.append(_done("replayed", shapes[already[place]]))
+            else:
+                results.append(one)
+        return results
+
+    def _already(self, told: Sequence[members.Newcomer], added: Sequence[Any]) -> dict[int, int]:
+        """Return who is here already with all these identifiers: the event was sent before."""
+        taken = [place for place, one in enumerate(added) if isinstance(one, identifiers.IdentifierTaken)]
+        given = [(place, one) for place in taken for one in told[place].identifiers]
+        owners: dict[int, set[int | None]] = {}
+        found = identifiers.resolve(merchant=self.merchant, given=[one for _, one in given])
+        for (place, _), owner in zip(given, found, strict=True):
+            owners.setdefault(place, set()).add(owner)
+        alone = {place: next(iter(who)) for place, who in owners.items() if len(who) == 1}
+        return {place: owner for place, owner in alone.items() if owner is not None}
+
+
+class _Bad(Exception):
+    def __init__(self, error: DomainError):
+        super().__init__(str(error))
+        self.error = error
+
+
+def _done(status: str, result: dict[str, Any]) -> Result:
+    return {"event_id": None, "status": STATUS[status], "result": result}
+
+
+def _rejected(error: DomainError, *, within: str = "") -> Result:
+    return {"event_id": None, "status": "rejected", "error": errors.item(error, within=within)}
