@@ -1,3 +1,7 @@
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from connectors import hooks
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("<slug:kind>/<slug:merchant>/<slug:code>", hooks.receive, name="hook"),
+]

@@ -110,8 +110,8 @@ def record_all(
 ) -> list[RefundReceipt]:
     """Record refunds, each once, in the order given; a bad one is `rejected` and never spoils the rest."""
     work = Desk(merchant=merchant, source=source, at=at, by=by, as_of=as_of)
-    found = _purchases_of(work, refunds)
-    rows = _open(work, [number for number in found if number is not None])
+    found = purchases_of(work, refunds)
+    rows = open_purchases(work, [number for number in found if number is not None])
     earlier = _earlier(work, refunds)
     receipts = []
     for refund, purchase_id in zip(refunds, found, strict=True):
@@ -128,7 +128,7 @@ def record_all(
     return receipts
 
 
-def _purchases_of(work: Desk, refunds: Sequence[Return]) -> list[int | None]:
+def purchases_of(work: Desk, refunds: Sequence[Return]) -> list[int | None]:
     """Return the purchase each refund is of, by id or by reference, in one statement."""
     wanted = {one.purchase_reference for one in refunds if one.purchase_id is None}
     given, params = db.given({"reference": "varchar"}, [(text,) for text in wanted])
@@ -142,7 +142,7 @@ def _purchases_of(work: Desk, refunds: Sequence[Return]) -> list[int | None]:
     return [one.purchase_id or named.get(one.purchase_reference) for one in refunds]
 
 
-def _open(work: Desk, purchases: Sequence[int]) -> dict[int, Row]:
+def open_purchases(work: Desk, purchases: Sequence[int]) -> dict[int, Row]:
     """Lock the accounts of these purchases, then the purchases, and return their rows by id."""
     owners = Purchase.objects.filter(merchant=work.merchant, pk__in=set(purchases)).values_list(
         "pk", "customer_id", "occurred_at", "program_id"
@@ -373,7 +373,7 @@ def undo(
     if refund.status == "parked":
         Refund.objects.filter(pk=refund.pk).update(status="undone")
         return RefundReceipt("created", refund_id=refund.pk, reference=reference)
-    purchase = _open(work, [refund.purchase_id])[refund.purchase_id]
+    purchase = open_purchases(work, [refund.purchase_id])[refund.purchase_id]
     refund.refresh_from_db()
     if refund.status == "undone":
         return _receipt("replayed", refund)

@@ -1,0 +1,112 @@
+"""Stripe and a shop's own server, as they would send: the same shapes, signed in the same way."""
+
+import base64
+import hashlib
+import hmac
+import json
+from datetime import timedelta
+
+import pytest
+from django.db import transaction
+from django.test import Client
+
+from connectors import connections, inbox
+from connectors.models import Connection
+from loyalty import ledger, members
+
+STRIPE_SECRET = "whsec_the_cafes_own_stripe_secret"
+PLAIN_SECRET = "whsec_" + base64.b64encode(b"a secret of the cafe's server").decode()
+
+
+def connect(merchant, *, at, kind="stripe", code="main", secret=STRIPE_SECRET, **more):
+    with transaction.atomic():
+        return connections.keep(
+            connection=Connection(merchant=merchant, code=code, kind=kind, **more), secret=secret, at=at
+        )
+
+
+def stripe_signature(body, *, secret=STRIPE_SECRET, at):
+    seconds = int(at.timestamp())
+    digest = hmac.new(secret.encode(), f"{seconds}.".encode() + body, hashlib.sha256).hexdigest()
+    return f"t={seconds},v1={digest}"
+
+
+@pytest.fixture(autouse=True)
+def _fresh_doors():
+    connections.forget()
+    yield
+    connections.forget()
+
+
+@pytest.fixture
+def stripe(cafe, noon):
+    """The café's Stripe connection."""
+    return connect(cafe, at=noon)
+
+
+@pytest.fixture
+def plain(cafe, noon):
+    """The connection of the café's own server."""
+    return connect(cafe, at=noon, kind="plain", code="shop", secret=PLAIN_SECRET)
+
+
+@pytest.fixture
+def post(noon):
+    """`post(stripe, event)` sends one event as Stripe does, signed, at noon."""
+
+    def send(connection, event, *, at=noon, secret=STRIPE_SECRET, **headers):
+        body = event if isinstance(event, bytes) else json.dumps(event).encode()
+        given = {
+            "HTTP_STRIPE_SIGNATURE": stripe_signature(body, secret=secret, at=at),
+            "HTTP_X_TEST_CLOCK": at.isoformat(),
+        }
+        return Client(raise_request_exception=True).post(
+            connection.hook_path, body, content_type="application/json", **{**given, **headers}
+        )
+
+    return send
+
+
+@pytest.fixture
+def send(noon):
+    """`send(plain, message)` sends one message by the Standard Webhooks scheme."""
+
+    def send(connection, message, *, id="msg_1", at=noon, secret=PLAIN_SECRET, **headers):
+        body = json.dumps(message).encode()
+        key = base64.b64decode(secret.removeprefix("whsec_"))
+        signed = hmac.new(key, f"{id}.{int(at.timestamp())}.".encode() + body, hashlib.sha256).digest()
+        given = {
+            "HTTP_WEBHOOK_ID": id,
+            "HTTP_WEBHOOK_TIMESTAMP": str(int(at.timestamp())),
+            "HTTP_WEBHOOK_SIGNATURE": f"v1,{base64.b64encode(signed).decode()}",
+            "HTTP_X_TEST_CLOCK": at.isoformat(),
+        }
+        return Client().post(
+            connection.hook_path, body, content_type="application/json", **{**given, **headers}
+        )
+
+    return send
+
+
+@pytest.fixture
+def drain(noon):
+    """`drain()` works through everything due; `drain(minutes=5)` does so five minutes after noon."""
+
+    def drain(**after):
+        counts = inbox.Counts()
+        while (some := inbox.drain(at=noon + timedelta(**after))).taken:
+            counts += some
+        return counts
+
+    return drain
+
+
+@pytest.fixture
+def points(noon):
+    """`points(ana)` is what she can use now."""
+
+    def points(customer, **after):
+        balance = ledger.balance(membership=members.membership(customer=customer), at=noon + timedelta(**after))
+        return balance["active"] - balance["debt"]
+
+    return points
