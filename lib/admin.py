@@ -1,15 +1,15 @@
 """
 The admin above Django's: scoped to merchants, configuration apart from facts.
 
-The one module that knows the theme: without "unfold" in INSTALLED_APPS the same pages run on Django's own
-admin. Which merchants a person reaches is asked of `settings.ADMIN_MERCHANTS`, a function of the user and
+Which merchants a person reaches is asked of `settings.ADMIN_MERCHANTS`, a function of the user and
 a permission that returns ids (None: everywhere). A row of another merchant is not found, in every list,
 page, choice, search and action, exactly like one that does not exist.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from django import forms
 from django.conf import settings
@@ -24,24 +24,19 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 from django.utils.module_loading import import_string
-from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from simple_history.admin import SimpleHistoryAdmin
 
 from lib import public_ids
 from lib.errors import DomainError
+from lib.theme import Page, RowsOnPage, dress, dress_input
 
-IS_THEMED = "unfold" in settings.INSTALLED_APPS
-
-if TYPE_CHECKING:
-    _Page = admin.ModelAdmin[Any]
-    _Rows = admin.TabularInline[Any, Any]
-elif IS_THEMED:
-    from unfold.admin import ModelAdmin as _Page
-    from unfold.admin import TabularInline as _Rows
-else:
-    _Page, _Rows = admin.ModelAdmin, admin.TabularInline
+__all__ = [
+    "BoundedPaginator", "ConfigAdmin", "Door", "FactAdmin", "Ids", "OneMerchantForm", "Rows", "ScopedAdmin",
+    "ScopedFilter", "dress", "dress_input", "link_to", "merchants_where", "permission", "within",
+]  # fmt: skip
 
 Ids = frozenset[int] | None
 MOST_COUNTED = 10_000
@@ -96,6 +91,24 @@ class ScopedFilter(admin.RelatedFieldListFilter):
         return [(row.pk, str(row)) for row in within(model._default_manager.all(), ids)[:100]]
 
 
+@dataclass(frozen=True)
+class Door:
+    """
+    A page of a row beside its form: `<row>/<name>/`.
+
+    `permission` is an action on the row's own table ("change") or a permission's full name. `view` is a
+    method's name, or a function of (page, request, row) where a higher room adds a door. With a `label`
+    it is offered as a button to whoever may, on rows that it `fits`.
+    """
+
+    name: str
+    view: str | Callable[[Any, HttpRequest, Any], HttpResponseBase]
+    permission: str
+    label: Any = ""
+    is_danger: bool = False
+    fits: Callable[[Any], bool] = lambda row: True
+
+
 class _Permissions:
     """Mixed into pages and inlines: permissions are asked for the row's own merchant."""
 
@@ -104,7 +117,7 @@ class _Permissions:
 
     def may(self, request: HttpRequest, action: str, obj: Any = None) -> bool:
         """Tell whether the reader may do this to the row, or with None to a row of any of their merchants."""
-        return bool(request.user.has_perm(permission(self.opts.model, action), obj))  # type: ignore[union-attr]
+        return bool(request.user.has_perm(permission(self.opts.model, action), obj))
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.may(request, "view", obj) or self.has_change_permission(request, obj)
@@ -150,13 +163,13 @@ class OneMerchantForm(forms.ModelForm):  # type: ignore[type-arg]
         return exclusions - {"merchant"}
 
 
-class ScopedAdmin(_Permissions, _Page):
+class ScopedAdmin(_Permissions, Page):
     """
     A page whose rows hang from merchants.
 
     `merchant_path` leads from a row to its merchant, `merchant_from` names the field a new row takes its
     merchant from. `menu` is the section of the sidebar (a key of `settings.ADMIN_MENU`), `icon` a Material
-    symbol; `doors` are extra pages: (last part of the address, method, permission's action).
+    symbol; `doors` are extra pages of a row.
     """
 
     form = OneMerchantForm
@@ -238,18 +251,30 @@ class ScopedAdmin(_Permissions, _Page):
             raise Http404
         return super().history_view(request, object_id, extra_context)
 
-    doors: Sequence[tuple[str, str, str]] = ()
+    doors: list[Door] = []
 
     def get_urls(self) -> list[URLPattern]:
         own = [
             path(
-                f"<path:object_id>/{last}/",
-                self.admin_site.admin_view(partial(self._open, view=view, action=action)),
-                name=self.page_name(last),
+                f"<path:object_id>/{door.name}/",
+                self.admin_site.admin_view(partial(self._open, door=door)),
+                name=self.page_name(door.name),
             )
-            for last, view, action in self.doors
+            for door in self.doors
         ]
         return own + super().get_urls()
+
+    def buttons(self, request: HttpRequest, row: Any) -> list[dict[str, Any]]:
+        """Return the doors that the reader may open on this row."""
+        return [
+            {"label": door.label, "link": self.address(door.name, row.pk), "is_danger": door.is_danger}
+            for door in self.doors
+            if door.label and door.fits(row) and self._may_open(request, door, row)
+        ]
+
+    def _may_open(self, request: HttpRequest, door: Door, row: Any) -> bool:
+        wanted = door.permission if "." in door.permission else permission(self.model, door.permission)
+        return request.user.has_perm(wanted, row)
 
     def page_name(self, page: str) -> str:
         return f"{self.opts.app_label}_{self.opts.model_name}_{page}"
@@ -258,13 +283,15 @@ class ScopedAdmin(_Permissions, _Page):
         """Return the address of one of this model's pages: `changelist`, `add`, `change`, or a door."""
         return reverse(f"admin:{self.page_name(page)}", args=args)
 
-    def _open(self, request: HttpRequest, object_id: str, *, view: str, action: str) -> HttpResponseBase:
+    def _open(self, request: HttpRequest, object_id: str, *, door: Door) -> HttpResponseBase:
         row = self.get_object(request, object_id)
         if row is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined, no-any-return]
-        if not self.may(request, action, row):
+        if not self._may_open(request, door, row):
             raise PermissionDenied
-        return cast(HttpResponseBase, getattr(self, view)(request, row))
+        if isinstance(door.view, str):
+            return cast(HttpResponseBase, getattr(self, door.view)(request, row))
+        return door.view(self, request, row)
 
     def page(self, request: HttpRequest, title: Any, **context: Any) -> dict[str, Any]:
         """Return what every page of the admin is rendered with."""
@@ -301,7 +328,7 @@ class FactAdmin(ScopedAdmin):
     """Facts are read here, never edited: a verb wrote them, and only a verb corrects them."""
 
     can_add = can_change = can_delete = False
-    ordering = ("-pk",)
+    ordering: tuple[str, ...] = ("-pk",)
     actions: Sequence[Any] | None = None
 
 
@@ -384,55 +411,15 @@ class ConfigAdmin(ScopedAdmin, SimpleHistoryAdmin):
         return True
 
 
-class Rows(_Permissions, _Rows):
+class Rows(_Permissions, RowsOnPage):
     """Rows edited on their parent's page."""
 
     extra = 0
 
 
-def dress(form: forms.BaseForm) -> forms.BaseForm:
-    """Give the inputs of a form of our own the theme's looks."""
-    for field in form.fields.values():
-        dress_input(field.widget)
-    return form
-
-
-def dress_input(widget: forms.Widget) -> None:
-    if not IS_THEMED or isinstance(widget, forms.CheckboxSelectMultiple | forms.RadioSelect):
-        return
-    from unfold import widgets as theme
-
-    if isinstance(widget, forms.MultiWidget):
-        for part in widget.widgets:
-            dress_input(part)
-    elif isinstance(widget, forms.CheckboxInput):
-        widget.attrs["class"] = " ".join(theme.CHECKBOX_CLASSES)
-    elif isinstance(widget, forms.Textarea):
-        widget.attrs["class"] = " ".join(theme.TEXTAREA_CLASSES)
-    elif isinstance(widget, forms.Select):
-        widget.attrs["class"] = " ".join(theme.SELECT_CLASSES)
-    else:
-        widget.attrs["class"] = " ".join(theme.INPUT_CLASSES)
-
-
-def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
-    """Return the sidebar by job: each page says in which section it stands."""
-    pages = sorted(
-        (page for page in admin.site._registry.values() if getattr(page, "menu", "")),
-        key=lambda page: (page.menu_order, str(page.opts.verbose_name_plural)),  # type: ignore[attr-defined]
-    )
-    start = {"title": _("Start"), "icon": "home", "link": reverse("admin:index")}
-    sections: list[dict[str, Any]] = [{"title": "", "items": [start]}]
-    for key, title in settings.ADMIN_MENU:
-        items = [
-            {
-                "title": capfirst(page.opts.verbose_name_plural),
-                "icon": page.icon,  # type: ignore[attr-defined]
-                "link": page.address("changelist"),  # type: ignore[attr-defined]
-            }
-            for page in pages
-            if page.menu == key and page.has_view_permission(request)  # type: ignore[attr-defined]
-        ]
-        if items:
-            sections.append({"title": title, "separator": True, "items": items})
-    return sections
+def link_to(row: models.Model | None) -> str:
+    """Return a link to a row's page; a dash for none."""
+    page: Any = admin.site._registry.get(type(row)) if row is not None else None
+    if row is None or not isinstance(page, ScopedAdmin):
+        return "–" if row is None else str(row)
+    return format_html('<a href="{}">{}</a>', page.address("change", row.pk), row)

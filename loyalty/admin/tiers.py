@@ -13,9 +13,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 
+from customers.models import Customer
 from lib import money
-from lib.admin import ConfigAdmin, Rows
-from loyalty import tiers
+from lib.admin import ConfigAdmin, Door, Rows
+from loyalty import tier_reviews
 from loyalty.models import Tier, TierSet
 
 
@@ -97,9 +98,9 @@ class TierSetAdmin(ConfigAdmin):
     readonly_fields = ["status"]
     change_form_before_template = "admin/loyalty/tierset/steps.html"
     doors = [
-        ("preview", "preview_view", "view"),
-        ("publish", "publish_view", "change"),
-        ("copy", "copy_view", "add"),
+        Door("preview", "preview_view", "view"),
+        Door("publish", "publish_view", "change"),
+        Door("copy", "copy_view", "add"),
     ]
     fieldsets = [
         (None, {"fields": ["program", "status", "metric", "window", "window_days", "first_month"]}),
@@ -131,12 +132,22 @@ class TierSetAdmin(ConfigAdmin):
 
     def preview_view(self, request: HttpRequest, tier_set: TierSet) -> HttpResponse:
         """Who lands where, before anything moves."""
-        shown = tiers.preview(tier_set=tier_set, at=timezone.now())
+        shown = tier_reviews.preview(tier_set=tier_set, at=timezone.now())
+        people = Customer.objects.in_bulk([one["customer_id"] for one in shown["examples"]])
         page = self.page(
             request,
             _("Who moves"),
             tier_set=tier_set,
             preview=shown,
+            preview_rows=[
+                {"name": name, "before": shown["before"].get(name, 0), "after": shown["after"].get(name, 0)}
+                for name in [*(old for old in shown["before"] if old not in shown["after"]), *shown["after"]]
+            ],
+            examples=[
+                {**one, "customer": people[one["customer_id"]]}
+                for one in shown["examples"]
+                if one["customer_id"] in people
+            ],
             may_publish=self.has_change_permission(request, tier_set),
         )
         return TemplateResponse(request, "admin/loyalty/tierset/preview.html", page)
@@ -147,7 +158,7 @@ class TierSetAdmin(ConfigAdmin):
         by, at = request.user.get_username(), timezone.now()
         done = self.attempt(
             request,
-            lambda: tiers.publish(tier_set=tier_set, at=at, by=by),
+            lambda: tier_reviews.publish(tier_set=tier_set, at=at, by=by),
             _("These tiers are live now. The customers move in the next minutes."),
         )
         return self.back_to(tier_set) if done else self.preview_view(request, tier_set)

@@ -1,0 +1,85 @@
+"""The parts of the customer's page. Any room adds its own to `PANELS`; this room's are here."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from customers import consent
+from customers.models import Customer, Touchpoint
+
+
+@dataclass(frozen=True)
+class Panel:
+    """
+    A part of the customer's page: `rows(customer, start, stop)` returns a slice of what it lists, newest first.
+
+    A panel with `rows` has a page of its own, `<customer>/<name>/`, with older ones. `context(request,
+    customer)` adds what else its template shows; None leaves the panel out.
+    """
+
+    name: str
+    title: Any
+    template: str
+    permission: str
+    order: int = 50
+    is_side: bool = False
+    rows: Callable[[Customer, int, int], Any] | None = None
+    context: Callable[[HttpRequest, Customer], dict[str, Any] | None] | None = None
+    empty: Any = ""
+
+
+PANELS: list[Panel] = []
+PRESENT = (Customer.Status.ACTIVE, Customer.Status.BLOCKED)
+
+
+def _identifiers(request: HttpRequest, customer: Customer) -> dict[str, Any]:
+    return {
+        "identifiers": list(customer.identifiers.order_by("type", "created_at")[:50]),
+        "may_forget": customer.status in PRESENT
+        and request.user.has_perm("customers.delete_identifier", customer),
+    }
+
+
+def _consents(request: HttpRequest, customer: Customer) -> dict[str, Any]:
+    return {"consents": consent.current(customer=customer)}
+
+
+def _diary(customer: Customer, start: int, stop: int) -> Any:
+    return Touchpoint.objects.filter(merchant=customer.merchant_id, customer=customer).order_by(
+        "-occurred_at", "-pk"
+    )[start:stop]
+
+
+PANELS += [
+    Panel(
+        "diary",
+        _("Timeline"),
+        "admin/customers/customer/diary.html",
+        "customers.view_touchpoint",
+        order=60,
+        is_side=True,
+        rows=_diary,
+        empty=_("Nothing happened yet."),
+    ),
+    Panel(
+        "identifiers",
+        _("Recognized by"),
+        "admin/customers/customer/identifiers.html",
+        "customers.view_identifier",
+        order=20,
+        is_side=True,
+        context=_identifiers,
+    ),
+    Panel(
+        "consents",
+        _("Consents"),
+        "admin/customers/customer/consents.html",
+        "customers.view_consent",
+        order=40,
+        is_side=True,
+        context=_consents,
+    ),
+]

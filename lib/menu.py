@@ -1,0 +1,35 @@
+"""The admin's sidebar by job: each page says in which section of `settings.ADMIN_MENU` it stands."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy as _
+
+from lib.admin import ScopedAdmin
+
+
+def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return the sections with the pages that the reader may see."""
+    pages = sorted(
+        (page for page in admin.site._registry.values() if isinstance(page, ScopedAdmin) and page.menu),
+        key=lambda page: (page.menu_order, str(page.opts.verbose_name_plural)),
+    )
+    start = {"title": _("Start"), "icon": "home", "link": reverse("admin:index")}
+    sections: list[dict[str, Any]] = [{"title": "", "items": [start]}]
+    for key, title in settings.ADMIN_MENU:
+        items = [
+            {
+                "title": capfirst(page.opts.verbose_name_plural),
+                "icon": page.icon,
+                "link": page.address("changelist"),
+            }
+            for page in pages
+            if page.menu == key and page.has_view_permission(request)
+        ]
+        if items:
+            sections.append({"title": title, "separator": True, "items": items})
+    return sections
