@@ -208,9 +208,9 @@ class Door(APIView):
             return show(act())
         made: list[Answer] = []
 
-        def store(result: Any) -> None:
+        def store(result: Any) -> Callable[[], None]:
             made.append(show(result))
-            idempotency.store(claim, made[-1])
+            return idempotency.store(claim, made[-1])
 
         with db.answering(store):
             result = act()

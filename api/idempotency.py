@@ -10,6 +10,7 @@ one wait for it, and it then replays the answer. Where that takes too long, it i
 
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -73,11 +74,11 @@ def claim(request: HttpRequest, *, merchant_id: int, body: bytes) -> Claim | Non
 
 
 @db.inside_transaction
-def store(claim: Claim, answer: Answer) -> None:
+def store(claim: Claim, answer: Answer) -> Callable[[], None]:
     """
     Keep the answer with the work it answers. A row older than 30 days counts as gone.
 
-    :raises Taken: the key was claimed by another call
+    Return a check, for when the statement is done, that raises `Taken` if the key is another call's.
     """
     now = timezone.now()
     kept = db.ask(
@@ -105,14 +106,18 @@ def store(claim: Claim, answer: Answer) -> None:
             now - KEPT,
         ],
     )
-    if kept.one is None:
-        raise Taken
+
+    def check() -> None:
+        if kept.one is None:
+            raise Taken
+
+    return check
 
 
 @db.command
 def keep(*, claim: Claim, answer: Answer) -> None:
     """Keep an answer whose work was done before, in transactions of its own (a batch) or in none."""
-    store(claim, answer)
+    store(claim, answer)()
 
 
 def kept(claim: Claim) -> Answer | None:

@@ -28,7 +28,10 @@ COPY_FROM_ROWS = 50
 ATTEMPTS = 5
 _RETRY_STATES = {"40001", "40P01"}
 
-_answer: ContextVar[Callable[[Any], None] | None] = ContextVar("answer", default=None)
+# What stores an answer; it may return a check, which is run once the statements before it are known to be done.
+Store = Callable[[Any], Callable[[], None] | None]
+_answer: ContextVar[Store | None] = ContextVar("answer", default=None)
+_stored: ContextVar[list[Callable[[], None] | None]] = ContextVar("stored")
 _dry_run: ContextVar[bool] = ContextVar("dry_run", default=False)
 _pipeline: ContextVar[bool] = ContextVar("pipeline", default=False)
 _watch: ContextVar["Watch | None"] = ContextVar("watch", default=None)
@@ -66,13 +69,30 @@ def command(verb: Callable[P, R]) -> Callable[P, R]:
 
 
 def _once(verb: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    with transaction.atomic(durable=True):
-        result = verb(*args, **kwargs)
-        if _dry_run.get():
-            transaction.set_rollback(True)
-        elif (store := _answer.get()) is not None:
-            store(result)
-        return result
+    stored: list[Callable[[], None] | None] = []
+    token = _stored.set(stored)
+    try:
+        with transaction.atomic(durable=True):
+            result = verb(*args, **kwargs)
+            if _dry_run.get():
+                transaction.set_rollback(True)
+            elif not stored:
+                answer(result)
+            for check in stored:
+                if check is not None:
+                    check()
+            return result
+    finally:
+        _stored.reset(token)
+
+
+def answer(result: Any) -> None:
+    """
+    Store the command's answer now, and not after its last line: called inside its last `together()`, the
+    kept answer costs no round trip of its own. Outside `answering(...)` nothing is stored.
+    """
+    if (store := _answer.get()) is not None and not _dry_run.get():
+        _stored.get().append(store(result))
 
 
 def _is_worth_repeating(error: Exception) -> bool:
@@ -108,8 +128,12 @@ def inside_transaction(step: Callable[P, R]) -> Callable[P, R]:
 
 
 @contextmanager
-def answering(store: Callable[[Any], None]) -> Iterator[None]:
-    """Within the block, the next command calls `store(result)` inside its own transaction."""
+def answering(store: Store) -> Iterator[None]:
+    """
+    Within the block, the next command calls `store(result)` inside its own transaction.
+
+    What `store` returns, if anything, is called before the commit, when its statements are known to be done.
+    """
     token = _answer.set(store)
     try:
         yield

@@ -188,8 +188,12 @@ def _read_earlier_tiers(desk: Desk, looks: Sequence[Look]) -> None:
 
 
 @db.inside_transaction
-def write(desk: Desk) -> None:
-    """Write all that the command made, one statement per table; few sales in one round trip."""
+def write(desk: Desk, *, answer: Any = None) -> None:
+    """
+    Write all that the command made, one statement per table; few sales in one round trip.
+
+    :param answer: what the command will return, if it is complete: kept in the same round trip
+    """
     merchant_id = desk.merchant.pk
     with db.together(len(desk.purchases) + len(desk.refunds) < TOGETHER):
         known.remember(desk.references)
@@ -200,6 +204,8 @@ def write(desk: Desk) -> None:
         ledger.write(desk.book)
         standing.write(list(desk.standings.values()), merchant_id=merchant_id)
         journey.note_all(desk.notes)
+        if answer is not None:
+            db.answer(answer)
 
 
 _CHANGING = (

@@ -95,7 +95,7 @@ def record_all(
     refunds.apply_parked(work)
     if as_of == "sale":  # nobody prints receipts of history
         _show_balances(work, receipts, people)
-    desk.write(work)
+    desk.write(work, answer=receipts)
     return receipts
 
 

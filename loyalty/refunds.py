@@ -124,7 +124,7 @@ def record_all(
         purchase = rows.get(receipt.purchase_id) if receipt.purchase_id else None
         if receipt.status in ("created", "replayed") and purchase:
             receipt.balance = _balance(work, purchase)
-    desk.write(work)
+    desk.write(work, answer=receipts)
     return receipts
 
 
