@@ -1,0 +1,63 @@
+"""The admin's tests: staff at their pages, and a shop next door with one row in every table."""
+
+import pytest
+from django.contrib import admin
+from django.test import Client
+
+from customers.identifiers import Given
+from lib.admin import path_to_merchant, within
+from loyalty import purchases, refunds
+from loyalty.refunds import Return
+from loyalty.sale import Sale
+from merchants import keys
+from merchants.models import Store
+from tests.cast import staff_of
+
+
+@pytest.fixture
+def sit_down():
+    """`sit_down(owner)` is the owner's browser, signed in."""
+
+    def open_browser(staff):
+        browser = Client()
+        browser.force_login(staff)
+        return browser
+
+    return open_browser
+
+
+@pytest.fixture
+def desk(sit_down, owner):
+    """The café owner's browser."""
+    return sit_down(owner)
+
+
+@pytest.fixture
+def next_door(bar_nilo, bo, noon):
+    """The outsider's shop, with at least one row in every table that the admin shows."""
+    staff_of(bar_nilo, "owner")
+    Store.objects.create(merchant=bar_nilo, code="quay", name="Nilo Quay")
+    keys.issue(merchant=bar_nilo, name="nilo till")
+    sale = Sale(reference="N-1", currency="EUR", amount_minor=90_000, occurred_at=noon, customer_id=bo.pk)
+    purchases.record(merchant=bar_nilo, sale=sale, at=noon)
+    unknown = Sale(
+        reference="N-2", currency="EUR", amount_minor=500, occurred_at=noon, identifier=Given("card", "4999999999")
+    )
+    purchases.record(merchant=bar_nilo, sale=unknown, at=noon)
+    back = Return(reference="NR-1", occurred_at=noon, purchase_reference="N-1", amount_minor=100)
+    refunds.record(merchant=bar_nilo, refund=back, at=noon)
+    return bar_nilo
+
+
+def scoped_models():
+    """Every registered table whose rows hang from a merchant, as (label, model)."""
+    return {
+        model._meta.label: model for model in admin.site._registry if path_to_merchant(model) is not None
+    }
+
+
+def row_of(merchant, model):
+    """One row of the merchant in this table. A new table needs one in `next_door`."""
+    row = within(model._default_manager.all(), frozenset({merchant.pk})).first()
+    assert row is not None, f"{model._meta.label} has no row next door: make one in tests/admin/conftest.py"
+    return row
