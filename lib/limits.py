@@ -51,10 +51,15 @@ def _shared() -> MovingWindowRateLimiter | None:
     if not url:
         return None
     url = url.replace("unix://", "redis+unix://", 1) if url.startswith("unix://") else url
-    options: dict[str, float | str | bool] = {"socket_connect_timeout": 0.5, "socket_timeout": 2.0}
     try:
         return MovingWindowRateLimiter(
-            RedisStorage(url, key_prefix="loyalty-limits", wrap_exceptions=True, **options)
+            RedisStorage(
+                url,
+                key_prefix="loyalty-limits",
+                wrap_exceptions=True,
+                socket_connect_timeout=0.5,
+                socket_timeout=2.0,
+            )
         )
     except StorageError as error:
         log.warning("limits are counted by this process alone: %s", error)

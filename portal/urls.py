@@ -2,10 +2,23 @@
 
 from django.urls import path
 
-from portal import brand, front
+from portal import brand, front, history, home, language, me, sign_in
 
 app_name = "portal"
 urlpatterns = [
     path("", front.page, name="front"),
+    path("<slug:slug>", home.page, name="home"),
+    path("<slug:slug>/", sign_in.home_with_slash),
     path("<slug:slug>/brand.css", brand.css, name="brand"),
+    path("<slug:slug>/code", sign_in.code, name="code"),
+    path("<slug:slug>/join", sign_in.join, name="join"),
+    path("<slug:slug>/sign-out", sign_in.leave, name="sign_out"),
+    path("<slug:slug>/language", language.choose, name="language"),
+    path("<slug:slug>/history", history.page, name="history"),
+    path("<slug:slug>/me", me.page, name="me"),
+    path("<slug:slug>/me/birthday", me.birthday, name="birthday"),
+    path("<slug:slug>/me/name", me.name, name="name"),
+    path("<slug:slug>/me/consents", me.consents, name="consents"),
+    path("<slug:slug>/me/data.json", me.data, name="data"),
+    path("<slug:slug>/me/leave", me.leave, name="leave"),
 ]

@@ -50,7 +50,7 @@ class Visit:
 
 
 def door(page: Page) -> Page:
-    """Turn `page(visit, ...)` into a view of /{slug}/...: never cached, in the visitor's language and zone."""
+    """Turn `page(visit)` into a view of /{slug}/…: never cached, in the visitor's language and zone."""
 
     @wraps(page)
     def view(request: HttpRequest, slug: str, **kwargs: Any) -> HttpResponse:

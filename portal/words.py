@@ -1,8 +1,9 @@
 """Numbers, money and dates as this visitor writes them, and the sentences of the first page."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
+from typing import Literal
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_time
@@ -11,20 +12,22 @@ from django.utils import timezone
 
 from lib import money as lib_money
 
-# Where a language has no form for the merchant's country: English as in Europe, not as in America.
-ELSEWHERE = {"en": "en_150", "pt": "pt_PT"}
+# Countries whose own English is written; elsewhere English is written as in Britain: €12.99, 31 March 2027.
+ENGLISH = {"AU", "CA", "GB", "IE", "IN", "NZ", "SG", "US", "ZA"}
 
 
 @cache
 def locale(language: str, country: str) -> str:
-    """Return the locale of a language in a country: `pt` in Portugal and in Brazil write money differently."""
+    """Return the locale of a language in a country: Portugal and Brazil write money differently."""
     base = language.split("-")[0]
-    for name in (f"{base}_{country}", ELSEWHERE.get(base, base)):
+    if base == "en":
+        return f"en_{country}" if country in ENGLISH else "en_GB"
+    for name in (f"{base}_{country}", "pt_PT" if base == "pt" else base):
         try:
             return str(Locale.parse(name))
         except (UnknownLocaleError, ValueError):
             continue
-    return "en_150"
+    return "en_GB"
 
 
 def number(count: int, *, locale: str) -> str:
@@ -43,11 +46,11 @@ def money(amount_minor: int | Decimal, currency: str, *, locale: str) -> str:
     return lib_money.show(int(amount_minor), currency, locale)
 
 
-def day(moment: datetime | date, *, locale: str) -> str:
-    """Return a date like 31 March 2027, in the active time zone."""
+def day(moment: datetime | date, *, locale: str, length: Literal["long", "medium"] = "long") -> str:
+    """Return a date like 31 March 2027 (medium: 31 Mar 2027), in the active time zone."""
     if isinstance(moment, datetime):
         moment = timezone.localtime(moment).date()
-    return str(format_date(moment, "long", locale=locale))
+    return str(format_date(moment, length, locale=locale))
 
 
 def month(moment: datetime | date, *, locale: str) -> str:
@@ -60,3 +63,8 @@ def month(moment: datetime | date, *, locale: str) -> str:
 def clock(moment: datetime, *, locale: str) -> str:
     """Return the time of day, in the active time zone."""
     return str(format_time(timezone.localtime(moment).time(), "short", locale=locale))
+
+
+def last_moment(ends_at: datetime) -> datetime:
+    """Return a moment of the last day before an end: ends are exclusive, mostly the midnight after it."""
+    return ends_at - timedelta(microseconds=1)

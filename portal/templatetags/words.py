@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from django import template
 
@@ -29,8 +29,8 @@ def money(context: Context, amount_minor: int | Decimal, currency: str = "") -> 
 
 
 @register.simple_tag(takes_context=True)
-def day(context: Context, moment: datetime | date) -> str:
-    return words.day(moment, locale=context["visit"].locale)
+def day(context: Context, moment: datetime | date, length: Literal["long", "medium"] = "long") -> str:
+    return words.day(moment, locale=context["visit"].locale, length=length)
 
 
 @register.simple_tag(takes_context=True)
@@ -42,3 +42,9 @@ def clock(context: Context, moment: datetime) -> str:
 def get(form: Any, name: str) -> Any:
     """Return a field of a form by its name, for the shared field template."""
     return form[name]
+
+
+@register.simple_tag(takes_context=True)
+def last_day(context: Context, ends_at: datetime) -> str:
+    """The last whole day before an end; ends are exclusive, people count to the last day itself."""
+    return words.day(words.last_moment(ends_at), locale=context["visit"].locale)
