@@ -422,4 +422,4 @@ def link_to(row: models.Model | None) -> str:
     page: Any = admin.site._registry.get(type(row)) if row is not None else None
     if row is None or not isinstance(page, ScopedAdmin):
         return "–" if row is None else str(row)
-    return format_html('<a href="{}">{}</a>', page.address("change", row.pk), row)
+    return format_html('<a class="l-link" href="{}">{}</a>', page.address("change", row.pk), row)

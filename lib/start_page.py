@@ -14,6 +14,7 @@ from typing import Any
 from django.core.cache import cache
 from django.http import HttpRequest
 from django.utils import translation
+from django.utils.translation import gettext_lazy as _
 
 from lib.admin import Ids, merchants_where
 
@@ -79,7 +80,7 @@ def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     reach = {
         permission: merchants_where(request.user, permission)
         for entries in _parts.values()
-        for _, permission, _ in entries
+        for _order, permission, _says in entries
     }
     key = f"start:{translation.get_language()}:{_name(reach)}"
     start = cache.get(key)
@@ -87,7 +88,7 @@ def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         start = {
             kind: [
                 asdict(row)
-                for _, permission, says in entries
+                for _order, permission, says in entries
                 if reach[permission] is None or reach[permission]
                 for row in says(reach[permission])
             ]
@@ -97,7 +98,7 @@ def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     start["steps_done"] = sum(step["is_done"] for step in start["steps"])
     if start["steps_done"] == len(start["steps"]):
         start["steps"] = []
-    return {**context, "start": start, "title": None}
+    return {**context, "start": start, "title": _("Start")}
 
 
 def _name(reach: dict[str, Ids]) -> str:

@@ -12,6 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
@@ -72,7 +73,7 @@ def _is_there(customer: Customer) -> bool:
 class CustomerAdmin(FactAdmin):
     can_add = True
     menu, menu_order, icon = "customers", 10, "group"
-    list_display = ["shown_name", "contact", "shown_status", "created_at"]
+    list_display = ["shown_name", "contact", "shown_status", "joined"]
     list_display_links = ["shown_name"]
     list_filter = ["status"]
     list_select_related = ["merchant"]
@@ -141,6 +142,10 @@ class CustomerAdmin(FactAdmin):
     def shown_status(self, customer: Customer) -> str:
         looks = {"active": "", "blocked": " l-bad"}.get(customer.status, " l-off")
         return format_html('<span class="l-tag{}">{}</span>', looks, customer.get_status_display())
+
+    @admin.display(description=_("Joined"), ordering="created_at")
+    def joined(self, customer: Customer) -> str:
+        return date_format(timezone.localtime(customer.created_at), "DATE_FORMAT")
 
     # The page ------------------------------------------------------------------------------------
 

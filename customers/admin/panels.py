@@ -32,6 +32,22 @@ class Panel:
 
 
 PANELS: list[Panel] = []
+KINDS = {
+    "customer.enrolled": _("Joined"),
+    "customer.changed": _("Details changed"),
+    "customer.blocked": _("Blocked"),
+    "customer.unblocked": _("Let back in"),
+    "purchase.recorded": _("Purchase recorded"),
+    "purchase.refunded": _("Purchase refunded"),
+    "purchase.voided": _("Purchase voided"),
+    "points.adjusted": _("Points adjusted by staff"),
+    "points.expired": _("Points expired"),
+    "points.activated": _("Points became usable"),
+    "tier.changed": _("Tier changed"),
+    "tier.warned": _("Told that the tier is at risk"),
+    "identifier.verified": _("Identifier confirmed"),
+    "identifier.removed": _("Identifier removed"),
+}
 PRESENT = (Customer.Status.ACTIVE, Customer.Status.BLOCKED)
 
 
@@ -47,10 +63,15 @@ def _consents(request: HttpRequest, customer: Customer) -> dict[str, Any]:
     return {"consents": consent.current(customer=customer)}
 
 
-def _diary(customer: Customer, start: int, stop: int) -> Any:
-    return Touchpoint.objects.filter(merchant=customer.merchant_id, customer=customer).order_by(
-        "-occurred_at", "-pk"
-    )[start:stop]
+def in_words(kind: str) -> str:
+    """Return a touchpoint's kind as people say it: `purchase.recorded` is `Purchase recorded`."""
+    return KINDS.get(kind) or kind.replace(".", " ").replace("_", " ").capitalize()
+
+
+def _diary(customer: Customer, start: int, stop: int) -> list[dict[str, Any]]:
+    rows = Touchpoint.objects.filter(merchant=customer.merchant_id, customer=customer)
+    newest = rows.order_by("-occurred_at", "-pk")[start:stop]
+    return [{"touchpoint": row, "words": in_words(row.kind)} for row in newest]
 
 
 PANELS += [

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from lib.admin import ConfigAdmin, FactAdmin
+from lib.admin import ConfigAdmin, FactAdmin, OneMerchantForm
 from loyalty import programs
 from loyalty.models import Program, ProgramVersion
 
@@ -27,8 +27,25 @@ def put_in_force(page: ConfigAdmin, request: HttpRequest, found: set[Program]) -
             )
 
 
+class ProgramForm(OneMerchantForm):
+    def clean(self) -> dict[str, Any]:
+        said: dict[str, Any] = super().clean() or {}
+        mode = said.get("expiry_mode")
+        if mode in NEEDS_MONTHS and not said.get("expiry_months"):
+            self.add_error("expiry_months", _("Say after how many months."))
+        if mode == Program.Expiry.AGE_ROUNDED and not said.get("expiry_round_to"):
+            self.add_error("expiry_round_to", _("Say to the end of which period."))
+        if mode == Program.Expiry.FIXED_DAY and not said.get("expiry_day"):
+            self.add_error("expiry_day", _("Say on which day of the year, like 12-31."))
+        return said
+
+
+NEEDS_MONTHS = (Program.Expiry.AGE, Program.Expiry.AGE_ROUNDED, Program.Expiry.INACTIVITY)
+
+
 @admin.register(Program)
 class ProgramAdmin(ConfigAdmin):
+    form = ProgramForm
     menu, menu_order, icon = "program", 10, "tune"
     list_display = ["name", "points_name", "expiry_mode", "is_active", "merchant"]
     list_select_related = ["merchant"]

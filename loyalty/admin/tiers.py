@@ -10,12 +10,11 @@ from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
-from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 
 from customers.models import Customer
 from lib import money
-from lib.admin import ConfigAdmin, Door, Rows
+from lib.admin import ConfigAdmin, Door, OneMerchantForm, Rows
 from loyalty import tier_reviews
 from loyalty.models import Tier, TierSet
 
@@ -23,7 +22,12 @@ from loyalty.models import Tier, TierSet
 class TierForm(forms.ModelForm):  # type: ignore[type-arg]
     """One level. With money as the metric its threshold is typed as people write money."""
 
-    at = forms.DecimalField(min_value=0, max_digits=14, label=_("Reached at"))
+    at = forms.DecimalField(
+        min_value=0,
+        max_digits=14,
+        label=_("Reached at"),
+        help_text=_("Money as it is written (500.00), or points, purchases, days."),
+    )
 
     class Meta:
         model = Tier
@@ -31,15 +35,16 @@ class TierForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, tier_set: TierSet, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        is_money = tier_set.metric == TierSet.Metric.SPEND
-        currency = tier_set.program.merchant.currency if tier_set.program_id else "EUR"
-        self.digits = money.minor_digits(currency) if is_money else 0
-        self.fields["at"].label = (
-            say("Reached at (%(currency)s)") % {"currency": currency} if is_money else ""
-        )
-        self.fields["at"].help_text = "" if is_money else tier_set.get_metric_display()
+        self.tier_set = tier_set
         if self.instance.at is not None:
             self.initial["at"] = Decimal(self.instance.at).scaleb(-self.digits)
+
+    @property
+    def digits(self) -> int:
+        # Asked late: the set's own form fills in the metric after this form is made.
+        if self.tier_set.metric != TierSet.Metric.SPEND or not self.tier_set.program_id:
+            return 0
+        return money.minor_digits(self.tier_set.program.merchant.currency)
 
     def clean_at(self) -> int:
         minor = self.cleaned_data["at"].scaleb(self.digits)
@@ -70,6 +75,7 @@ class TierRows(Rows):
     form = TierForm
     formset = TierFormSet
     extra = 1
+    hide_title = True
     fields = ["name", "at", "multiplier", "perks"]
 
     def _is_open(self, obj: Any) -> bool:
@@ -85,8 +91,17 @@ class TierRows(Rows):
         return self._is_open(obj) and super().has_delete_permission(request, obj)
 
 
+class TierSetForm(OneMerchantForm):
+    def clean(self) -> dict[str, Any]:
+        said: dict[str, Any] = super().clean() or {}
+        if said.get("window") == TierSet.Window.ROLLING_DAYS and not said.get("window_days"):
+            self.add_error("window_days", _("Say how many days count."))
+        return said
+
+
 @admin.register(TierSet)
 class TierSetAdmin(ConfigAdmin):
+    form = TierSetForm
     merchant_from = "program"
     menu, menu_order, icon = "program", 30, "military_tech"
     list_display = ["program", "status", "levels", "metric", "window", "published_at"]

@@ -41,7 +41,11 @@ def next_door(bar_nilo, bo, noon):
     sale = Sale(reference="N-1", currency="EUR", amount_minor=90_000, occurred_at=noon, customer_id=bo.pk)
     purchases.record(merchant=bar_nilo, sale=sale, at=noon)
     unknown = Sale(
-        reference="N-2", currency="EUR", amount_minor=500, occurred_at=noon, identifier=Given("card", "4999999999")
+        reference="N-2",
+        currency="EUR",
+        amount_minor=500,
+        occurred_at=noon,
+        identifier=Given("card", "4999999999"),
     )
     purchases.record(merchant=bar_nilo, sale=unknown, at=noon)
     back = Return(reference="NR-1", occurred_at=noon, purchase_reference="N-1", amount_minor=100)
@@ -51,9 +55,7 @@ def next_door(bar_nilo, bo, noon):
 
 def scoped_models():
     """Every registered table whose rows hang from a merchant, as (label, model)."""
-    return {
-        model._meta.label: model for model in admin.site._registry if path_to_merchant(model) is not None
-    }
+    return {model._meta.label: model for model in admin.site._registry if path_to_merchant(model) is not None}
 
 
 def row_of(merchant, model):

@@ -159,7 +159,8 @@ def test_a_key_is_not_issued_for_another_merchant(desk, cafe, next_door):
     before = next_door.api_keys.count()
 
     desk.post(
-        "/admin/merchants/apikey/add/", {"merchant": next_door.pk, "name": "mine", "scopes": ["customers:read"]}
+        "/admin/merchants/apikey/add/",
+        {"merchant": next_door.pk, "name": "mine", "scopes": ["customers:read"]},
     )
 
     assert next_door.api_keys.count() == before
