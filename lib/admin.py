@@ -9,7 +9,7 @@ page, choice, search and action, exactly like one that does not exist.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from django import forms
 from django.conf import settings
@@ -328,7 +328,7 @@ class FactAdmin(ScopedAdmin):
     """Facts are read here, never edited: a verb wrote them, and only a verb corrects them."""
 
     can_add = can_change = can_delete = False
-    ordering: tuple[str, ...] = ("-pk",)
+    ordering: ClassVar[Any] = ("-pk",)
     actions: Sequence[Any] | None = None
 
 

@@ -7,7 +7,7 @@ have it. What it says is kept for a minute per set of merchants: keep each part 
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
@@ -35,12 +35,19 @@ class Bar:
     value: str
     percent: int
 
+    @property
+    def top(self) -> int:
+        return 100 - self.percent
+
 
 @dataclass(frozen=True, slots=True)
 class Chart:
+    """Bars beside their labels; with `is_columns` columns side by side, for days. A table stands behind both."""
+
     title: str
     bars: list[Bar] = field(default_factory=list)
     empty: str = ""
+    is_columns: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +94,7 @@ def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     if start is None:
         start = {
             kind: [
-                asdict(row)
+                row
                 for _order, permission, says in entries
                 if reach[permission] is None or reach[permission]
                 for row in says(reach[permission])
@@ -95,7 +102,7 @@ def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
             for kind, entries in _parts.items()
         }
         cache.set(key, start, KEEP_SECONDS)
-    start["steps_done"] = sum(step["is_done"] for step in start["steps"])
+    start["steps_done"] = sum(step.is_done for step in start["steps"])
     if start["steps_done"] == len(start["steps"]):
         start["steps"] = []
     return {**context, "start": start, "title": _("Start")}

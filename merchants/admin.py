@@ -140,11 +140,15 @@ class RoleAdmin(ConfigAdmin):
         form = InviteForm(request.POST or None, ids=merchants_where(request.user, "merchants.add_role"))
         if form.is_valid():
             said = form.cleaned_data
-            role = staff.appoint(
-                merchant=said["merchant"], email=said["email"], kind=said["kind"], store=said["store"]
-            )
-            self._tell(request, role)
-            return redirect(self.address("changelist"))
+            try:
+                role = staff.appoint(
+                    merchant=said["merchant"], email=said["email"], kind=said["kind"], store=said["store"]
+                )
+            except staff.LastOwner as refusal:
+                form.add_error("kind", str(refusal))
+            else:
+                self._tell(request, role)
+                return redirect(self.address("changelist"))
         return self.form_page(
             request,
             form,

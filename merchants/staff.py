@@ -23,6 +23,7 @@ from django.utils.http import urlsafe_base64_encode
 from django.utils.translation import gettext as _
 
 from lib import db, public_ids
+from lib.errors import Refused
 from merchants.models import Merchant, Role, Staff, Store
 
 GRANTS: dict[str, tuple[str, ...]] = {
@@ -53,6 +54,12 @@ NEVER = (
     "merchants.delete_merchant",
 )
 SYSTEM = frozenset(pattern.partition(".")[0] for pattern in NEVER if pattern.endswith(".*"))
+
+
+class LastOwner(Refused):
+    """Without an owner nobody could give roles any more."""
+
+    code = "last_owner"
 
 
 @cache
@@ -121,6 +128,8 @@ def appoint(*, merchant: Merchant, email: str, kind: str, store: Store | None = 
 
     Repeating changes the role. A new account has no password: the link to set one goes to the address
     itself and to nobody else, or whoever typed it could later sign in as its owner at other merchants.
+
+    :raises LastOwner: it is the merchant's only owner, who would be one no more
     """
     email = email.strip().lower()
     staff, _new = Staff.objects.get_or_create(
@@ -129,6 +138,9 @@ def appoint(*, merchant: Merchant, email: str, kind: str, store: Store | None = 
     if not staff.is_staff:
         staff.is_staff = True
         staff.save(update_fields=["is_staff"])
+    present = Role.objects.filter(merchant=merchant, staff=staff).first()
+    if present and kind != Role.Kind.OWNER and is_last_owner(present):
+        raise LastOwner(str(_("A shop keeps at least one owner. Make somebody else an owner first.")))
     role, _new = Role.objects.update_or_create(
         merchant=merchant, staff=staff, defaults={"kind": kind, "store": store}
     )

@@ -65,7 +65,7 @@ def _consents(request: HttpRequest, customer: Customer) -> dict[str, Any]:
 
 def in_words(kind: str) -> str:
     """Return a touchpoint's kind as people say it: `purchase.recorded` is `Purchase recorded`."""
-    return KINDS.get(kind) or kind.replace(".", " ").replace("_", " ").capitalize()
+    return str(KINDS.get(kind, "")) or kind.replace(".", " ").replace("_", " ").capitalize()
 
 
 def _diary(customer: Customer, start: int, stop: int) -> list[dict[str, Any]]:

@@ -5,7 +5,9 @@ from typing import Any
 from django import forms
 from django.apps import apps
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.utils import timezone, translation
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
@@ -40,7 +42,7 @@ def _table(head: list[Any], rows: list[list[Any]]) -> str:
         ((format_html_join("", "<td>{}</td>", ((cell,) for cell in row)),) for row in rows),
     )
     table = '<div class="l-scroll"><table class="l-table"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>'
-    return format_html(table, titles, body) if rows else "–"
+    return format_html(table, titles, body) if rows else ""
 
 
 @admin.register(Purchase)
@@ -59,30 +61,40 @@ class PurchaseAdmin(FactAdmin):
     list_filter = ["status", "store"]
     search_fields = ["=reference"]
     search_help_text = _("The whole number of the receipt, or the purchase's id.")
-    change_form_before_template = "admin/loyalty/purchase/actions.html"
     doors = [
         Door("match", "match_view", "change", _("Match to a customer"), fits=lambda one: one.status == "unmatched"),
         Door("release", "release_view", "change", _("Release points"), fits=lambda one: one.points_pending > 0),
         Door("void", "void_view", "change", _("Void"), True, fits=lambda one: one.status != "voided"),
     ]  # fmt: skip
-    fieldsets = [
-        (None, {"fields": ["reference", "status", "shown_customer", "told_as", "occurred_at", "recorded_at"]}),
-        (_("Money"), {"fields": ["amount", "basis", "refunded", "shown_lines", "shown_tenders"]}),
-        (_("Points"), {"fields": ["points_earned", "points_pending", "activates_at", "clawed_back", "tier"]}),
-        (_("Why"), {"fields": ["shown_why"]}),
-        (_("Refunds"), {"fields": ["shown_refunds"]}),
-        (_("Where"), {"fields": ["source", "store", "till", "staff_ref", "channel", "basket"]}),
-    ]  # fmt: skip
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return [name for _title, options in self.fieldsets for name in options["fields"]]
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> Any:
-        row = self.get_object(request, object_id)
-        more = {"buttons": self.buttons(request, row) if row else [], "purchase": row}
-        return super().change_view(request, object_id, form_url, {**more, **(extra_context or {})})
+    ) -> HttpResponse:
+        purchase = self.get_object(request, object_id)
+        if purchase is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined, no-any-return]
+        if request.method != "GET" or not self.has_view_permission(request, purchase):
+            raise PermissionDenied
+        parts = [
+            (_("Why"), self.shown_why(purchase)),
+            (_("Lines"), self.shown_lines(purchase)),
+            (_("Paid with"), self.shown_tenders(purchase)),
+            (_("Refunds"), self.shown_refunds(purchase)),
+        ]
+        page = self.page(
+            request,
+            str(purchase),
+            purchase=purchase,
+            original=purchase,
+            parts=[(title, table) for title, table in parts if table],
+            buttons=self.buttons(request, purchase),
+            customer=self.shown_customer(purchase),
+            told=self.told_as(purchase),
+            amount=self.amount(purchase),
+            basis=self.basis(purchase),
+            refunded=self.refunded(purchase) if purchase.refunded_minor else "",
+        )
+        return TemplateResponse(request, "admin/loyalty/purchase/page.html", page)
 
     # What is shown -------------------------------------------------------------------------------
 

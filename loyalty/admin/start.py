@@ -8,6 +8,7 @@ from typing import Any
 from django.db.models import Count, Sum
 from django.urls import reverse
 from django.utils import timezone, translation
+from django.utils.formats import date_format
 from django.utils.translation import gettext as say
 
 from customers.models import Customer
@@ -20,6 +21,7 @@ from merchants.models import ApiKey, Merchant
 
 MOST = 10_000
 MOST_MERCHANTS = 50
+DAYS = 30
 
 
 def _merchants(ids: Ids) -> list[Merchant]:
@@ -76,6 +78,25 @@ def sales(ids: Ids) -> Iterable[Figure]:
             " · ".join(amounts),
             reverse("admin:loyalty_purchase_changelist"),
         )
+
+
+@part("charts", permission="loyalty.view_purchase", order=5)
+def per_day(ids: Ids) -> Iterable[Chart]:
+    today = timezone.localdate()
+    days = [today - timedelta(days=back) for back in range(DAYS - 1, -1, -1)]
+    rows = CustomerDay.objects.filter(day__gte=days[0], day__lte=today)
+    if ids is not None:
+        rows = rows.filter(merchant_id__in=ids)
+    orders = dict(rows.order_by().values_list("day").annotate(orders=Sum("orders")))
+    most = max(orders.values(), default=0)
+    bars = [
+        Bar(date_format(day, "MONTH_DAY_FORMAT"), f"{count:,}", round(100 * count / most))
+        for day in days
+        for count in [orders.get(day, 0)]
+        if most
+    ]
+    title = say("Purchases per day, last %(days)s days") % {"days": DAYS}
+    yield Chart(title, bars, say("No purchase in these days."), is_columns=True)
 
 
 @part("charts", permission="loyalty.view_membership", order=10)
