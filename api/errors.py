@@ -56,6 +56,16 @@ FAULT_CODES = {
     "enum": "not_a_choice",
     "timezone_aware": "no_offset",
 }
+# Faults that `api.fields` and the bodies find themselves are named as in the contract already.
+OUR_CODES = {
+    "not_a_currency",
+    "not_a_day",
+    "not_a_time",
+    "not_one",
+    "not_storable",
+    "not_unique",
+    "out_of_range",
+}
 
 
 class TooLarge(Exception):
@@ -122,9 +132,7 @@ def malformed(error: ValidationError, *, within: str = "") -> Malformed:
     faults = [
         Fault(
             pointer=within + _pointer(one["loc"]),
-            code=FAULT_CODES.get(
-                one["type"], one["type"] if one["type"].startswith(("not_", "no_")) else "invalid"
-            ),
+            code=FAULT_CODES.get(one["type"], one["type"] if one["type"] in OUR_CODES else "invalid"),
             detail=one["msg"].removeprefix("Value error, "),
         )
         for one in found[:MOST_FAULTS]

@@ -1,0 +1,166 @@
+"""
+Every call, against callers who may not: no key, a key without the scope, another merchant's object.
+
+The table below has a row for each call of the URL conf. A new call without a row fails the first test.
+"""
+
+import pytest
+from rest_framework.test import APIClient
+
+from api import urls
+from api.door import Door
+from merchants.models import SCOPES
+from tests.api.conftest import V1
+from tests.cast import client_of
+
+METHODS = ("get", "post", "patch", "delete")
+
+
+def calls():
+    """Every (method, route) of the URL conf with what it says of itself."""
+    found = {}
+    for pattern in urls.urlpatterns:
+        view = getattr(pattern.callback, "view_class", None) or getattr(pattern.callback, "cls", None)
+        if view is None or not issubclass(view, Door):
+            continue
+        for method in METHODS:
+            if described := getattr(getattr(view, method, None), "call", None):
+                found[method, str(pattern.pattern).removeprefix("v1/")] = described
+    return found
+
+
+CALLS = calls()
+
+# The body of a call that would be right if the objects it names were one's own.
+SALE = {"reference": "R-9", "currency": "EUR", "amount_minor": 100}
+BODIES = {
+    ("post", "customers"): {"email": "eve@example.com"},
+    ("get", "customers"): None,
+    ("get", "customers/lookup"): None,
+    ("get", "customers/<str:customer>"): None,
+    ("patch", "customers/<str:customer>"): {"name": "Eve"},
+    ("delete", "customers/<str:customer>"): None,
+    ("get", "customers/<str:customer>/balance"): None,
+    ("get", "customers/<str:customer>/entries"): None,
+    ("get", "customers/<str:customer>/export"): None,
+    ("get", "customers/<str:customer>/timeline"): None,
+    ("post", "purchases"): SALE | {"customer": "CUSTOMER"},
+    ("get", "purchases"): None,
+    ("get", "purchases/<str:purchase>"): None,
+    ("post", "purchases/<str:purchase>/refunds"): {"reference": "F-9", "amount_minor": 1},
+    ("post", "purchases/<str:purchase>/release"): None,
+    ("post", "purchases/<str:purchase>/void"): {"reference": "V-9"},
+    ("post", "refunds"): {"reference": "F-9", "purchase_reference": "R-1", "amount_minor": 1},
+    ("post", "calculate"): {"currency": "EUR", "amount_minor": 100, "customer": "CUSTOMER"},
+    ("post", "batches"): {
+        "events": [{"event_id": "1", "type": "purchase", "data": SALE | {"customer": "CUSTOMER"}}]
+    },
+    ("post", "adjustments"): {"customer": "CUSTOMER", "points": 1, "reason": "kind", "reference": "A-9"},
+    ("get", "programs"): None,
+    ("get", "tiers"): None,
+    ("post", "touchpoints"): {"customer": "CUSTOMER", "kind": "page.viewed"},
+}
+IN_BODY = [name for name, body in BODIES.items() if body and "CUSTOMER" in str(body) and name[1] != "batches"]
+IN_PATH = [name for name in BODIES if "<" in name[1]]
+
+
+def test_every_call_has_a_row():
+    assert set(CALLS) == set(BODIES)
+
+
+@pytest.fixture
+def sold(till, bought):
+    return till.post(f"{V1}/purchases", bought(1000)).json()
+
+
+@pytest.fixture
+def send(ana, sold):
+    """`send(client, name)` makes a call that speaks of Ana and her purchase."""
+
+    def fill(body):
+        if isinstance(body, dict):
+            return {name: fill(value) for name, value in body.items()}
+        if isinstance(body, list):
+            return [fill(value) for value in body]
+        return ana.public_id if body == "CUSTOMER" else body
+
+    def make(client, name):
+        method, route = name
+        path = route.replace("<str:customer>", ana.public_id).replace("<str:purchase>", sold["id"])
+        query = "?q=4000000001" if path.endswith("lookup") else ""
+        return getattr(client, method)(f"{V1}/{path}{query}", fill(BODIES[name]), format="json")
+
+    return make
+
+
+@pytest.mark.parametrize("name", BODIES, ids=" ".join)
+def test_without_a_key_the_door_stays_shut(send, name):
+    answer = send(APIClient(), name)
+
+    assert answer.status_code == 401
+    assert answer.json()["code"] == "unauthenticated"
+    assert answer["WWW-Authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize("name", BODIES, ids=" ".join)
+def test_without_the_scope_it_is_refused(send, name, cafe):
+    others = sorted(set(SCOPES) - {"*"} - set(CALLS[name].scopes))
+
+    answer = send(client_of(cafe, scopes=others), name)
+
+    assert answer.status_code == 403
+    assert answer.json()["code"] == "insufficient_scope"
+
+
+@pytest.mark.parametrize("name", IN_PATH, ids=" ".join)
+def test_anothers_object_does_not_exist(send, outsider_till, till, name):
+    theirs = send(outsider_till, name)
+    nobodys = getattr(till, name[0])(
+        f"{V1}/{name[1].replace('<str:customer>', 'cus_0000000000001').replace('<str:purchase>', 'pur_0000000000001')}",
+        BODIES[name],
+        format="json",
+    )
+
+    assert theirs.status_code == nobodys.status_code == 404
+    assert _said(theirs) == _said(nobodys)
+
+
+@pytest.mark.parametrize("name", IN_BODY, ids=" ".join)
+def test_anothers_object_in_the_body_does_not_exist(send, outsider_till, name):
+    answer = send(outsider_till, name)
+
+    assert answer.status_code == 404
+    assert answer.json()["code"] == "not_found"
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/customer"]
+
+
+def test_anothers_customer_in_a_batch_does_not_exist(send, outsider_till):
+    [result] = send(outsider_till, ("post", "batches")).json()["results"]
+
+    assert result["status"] == "rejected"
+    assert result["error"]["code"] == "not_found"
+    assert [error["pointer"] for error in result["error"]["errors"]] == ["/events/0/data/customer"]
+
+
+@pytest.mark.parametrize("name", ["customers", "purchases"])
+def test_lists_and_lookups_hold_only_ones_own(send, outsider_till, bo, name):
+    found = outsider_till.get(f"{V1}/{name}").json()["results"]
+
+    assert [one["id"] for one in found] == ([bo.public_id] if name == "customers" else [])
+    assert outsider_till.get(f"{V1}/customers/lookup?q=ana@example.com").status_code == 404
+
+
+def test_anothers_reference_is_another_reference(till, outsider_till, bought, bo):
+    till.post(f"{V1}/purchases", bought(reference="R-1"))
+
+    answer = outsider_till.post(f"{V1}/purchases", bought(reference="R-1", customer=bo.public_id))
+
+    assert answer.status_code == 201
+
+
+def test_anothers_purchase_reference_parks_the_refund(send, outsider_till):
+    assert send(outsider_till, ("post", "refunds")).status_code == 202
+
+
+def _said(answer):
+    return {name: value for name, value in answer.json().items() if name != "request_id"}
