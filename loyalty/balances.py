@@ -103,7 +103,7 @@ def _standing(plan: Plan, membership_id: int, row: tuple[Any, ...], at: datetime
     if plan.tiers.window == "membership_year":
         look = (membership_id, joined, day, day)
         figures = standing.ask_figures(plan, merchant_id=row[10], looks=[look]).rows
-        one.figures[day] = int(figures[0][2] or 0)
+        one.figures[day] = int(figures[0][8] or 0)
     return one
 
 

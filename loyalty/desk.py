@@ -1,6 +1,7 @@
 """
 The desk of one command: everything that must be known of its sales, read under the lock, and every row
-it will write. `purchases` and `refunds` work on it in memory. `people` are owners by purchase id.
+it will write. `purchases` and `refunds` work on it in memory. `people` are owners by purchase id;
+`waiting` the purchase references that parked refunds wait for.
 """
 
 from collections.abc import Iterable, Sequence
@@ -51,6 +52,7 @@ class Desk:
     refunds: list[Row] = field(default_factory=list)
     changed_refunds: list[Row] = field(default_factory=list)
     references: list[Row] = field(default_factory=list)
+    waiting: set[str] = field(default_factory=set)
     notes: list[Row] = field(default_factory=list)
 
     @property
@@ -129,37 +131,30 @@ def gather(
     plan, merchant_id = desk.plan, desk.merchant.pk
     members = {person.membership_id for person, _ in looks}
     days = {(person.membership_id, person.joined_at, *_days(desk, plan, when)) for person, when in looks}
+    wanted, by_id = list(references), list(purchases)
+    said = found = None
     with db.together():
-        locked = ledger.ask_lock(merchant_id=merchant_id, memberships=members) if members else None
         if members:
-            who = standing.ask_members(merchant_id=merchant_id, memberships=members)
+            locked = ledger.ask_lock(merchant_id=merchant_id, memberships=members)
             figures = standing.ask_figures(plan, merchant_id=merchant_id, looks=days)
             counts = standing.ask_counts(
                 plan, merchant_id=merchant_id, looks={(look[0], look[3]) for look in days}
             )
-        wanted = list(references)
-        said = (
-            known.ask_purchases(merchant_id=merchant_id, source=desk.source, references=wanted)
-            if wanted
-            else None
-        )
-        parked = (
-            known.ask_parked(merchant_id=merchant_id, source=desk.source, references=wanted)
-            if wanted
-            else None
-        )
-        by_id = list(purchases)
-        found = known.ask_locked(merchant_id=merchant_id, purchases=by_id) if by_id else None
         if len(members) == 1:
             desk.expiring = ledger.ask_expiring(merchant_id=merchant_id, memberships=members)
-    if locked is not None:
+        if wanted:
+            said = known.ask_references(merchant_id=merchant_id, source=desk.source, references=wanted)
+        if by_id:
+            found = known.ask_locked(merchant_id=merchant_id, purchases=by_id)
+    if said:
+        desk.known = known.purchases(said, merchant_id=merchant_id)
+        desk.parked = known.parked(said, merchant_id=merchant_id, source=desk.source)
+    if members:
         desk.book = ledger.open_book(locked, at=desk.at)
-        desk.standings = standing.read(who, figures, counts)
-        desk.parked = parked.rows if parked else []
+        desk.standings = standing.read(figures, counts)
         lots = lots or bool(desk.parked) or plan.expiry.mode == "inactivity"
         ledger.settle(desk.book, merchant_id=merchant_id, at=_settled_to(desk, looks), lots=lots)
         _read_earlier_tiers(desk, looks)
-    desk.known = known.read(said) if said else {}
     return known.read(found) if found else {}
 
 
@@ -197,6 +192,7 @@ def write(desk: Desk, *, answer: Any = None) -> None:
     merchant_id = desk.merchant.pk
     with db.together(len(desk.purchases) + len(desk.refunds) < TOGETHER):
         known.remember(desk.references)
+        known.expect(desk.waiting, merchant_id=merchant_id, source=desk.source, at=desk.at)
         db.insert(Purchase, desk.purchases)
         db.update(Purchase, [_changed(row) for row in desk.changed_purchases.values()], key=["id"])
         db.insert(Refund, desk.refunds)

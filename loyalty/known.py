@@ -15,44 +15,53 @@ _JSON = ("lines", "tenders", "why", "refunded_lines")
 _PICK = ", ".join(f'p."{name}"' for name in COLUMNS)
 
 
-def ask_purchases(*, merchant_id: int, source: str, references: Iterable[str]) -> db.Answer:
-    """Ask for the purchases that have one of these references; usable inside `together()`."""
-    given, params = db.given({"reference": "varchar"}, [(text,) for text in references])
+def ask_references(*, merchant_id: int, source: str, references: Sequence[str]) -> db.Answer:
+    """
+    Ask which of these references were said before: (reference, kind, target) of purchases, and of `parked`,
+    the purchases that a refund waits for. Rarely any, so only the references are looked at.
+    """
+    wanted, params = db.any_of("r.reference", "text", references)
     return db.ask(
         f"""
-        SELECT r.reference, {_PICK}
-        FROM {given}
-        JOIN loyalty_reference r ON r.merchant_id = %s AND r.source = %s AND r.kind = 'purchase'
-             AND r.reference = given.reference
-        JOIN loyalty_purchase p ON p.id = r.target_id
+        SELECT r.reference, r.kind, r.target_id FROM loyalty_reference r
+        WHERE r.merchant_id = %s AND r.source = %s AND r.kind IN ('purchase', 'parked') AND {wanted}
         """,
-        [*params, merchant_id, source],
+        [merchant_id, source, *params],
     )
+
+
+def purchases(answer: db.Answer, *, merchant_id: int) -> dict[str, Row]:
+    """Return the purchases that `ask_references` found, by reference."""
+    targets = {reference: target for reference, kind, target in answer.rows if kind == "purchase"}
+    if not targets:
+        return {}
+    rows = read(ask_locked(merchant_id=merchant_id, purchases=sorted(set(targets.values()))))
+    return {reference: rows[target] for reference, target in targets.items()}
+
+
+def parked(answer: db.Answer, *, merchant_id: int, source: str) -> list[tuple[Any, ...]]:
+    """Return the refunds that wait for the purchases that `ask_references` found, oldest first."""
+    references = [reference for reference, kind, _ in answer.rows if kind == "parked"]
+    if not references:
+        return []
+    wanted, params = db.any_of("f.purchase_reference", "text", references)
+    return db.ask(
+        f"""
+        SELECT f.id, f.purchase_reference, f.reference, f.amount_minor, f.lines, f.occurred_at
+        FROM loyalty_refund f
+        WHERE f.merchant_id = %s AND f.source = %s AND f.status = 'parked' AND {wanted} ORDER BY f.id
+        """,
+        [merchant_id, source, *params],
+    ).rows
 
 
 def ask_locked(*, merchant_id: int, purchases: Iterable[int]) -> db.Answer:
     """Ask for purchases by id and lock them, in the order of their ids."""
-    given, params = db.given({"id": "bigint"}, [(number,) for number in purchases])
+    wanted, params = db.any_of("p.id", "bigint", list(purchases))
     return db.ask(
-        f"SELECT p.id, {_PICK} FROM loyalty_purchase p "
-        f"WHERE p.merchant_id = %s AND p.id IN (SELECT given.id FROM {given}) ORDER BY p.id"
+        f"SELECT p.id, {_PICK} FROM loyalty_purchase p WHERE p.merchant_id = %s AND {wanted} ORDER BY p.id"
         + db.for_update("p"),
         [merchant_id, *params],
-    )
-
-
-def ask_parked(*, merchant_id: int, source: str, references: Iterable[str]) -> db.Answer:
-    """Ask for the refunds that wait for one of these purchase references, oldest first."""
-    given, params = db.given({"reference": "varchar"}, [(text,) for text in references])
-    return db.ask(
-        f"""
-        SELECT f.id, f.purchase_reference, f.reference, f.amount_minor, f.lines, f.occurred_at
-        FROM {given}
-        JOIN loyalty_refund f ON f.merchant_id = %s AND f.source = %s AND f.status = 'parked'
-             AND f.purchase_reference = given.reference
-        ORDER BY f.id
-        """,
-        [*params, merchant_id, source],
     )
 
 
@@ -91,3 +100,18 @@ def remember(rows: Sequence[Row]) -> None:
     refuses it and the command is run again, to find what the other one wrote.
     """
     db.insert(Reference, rows)
+
+
+@db.inside_transaction
+def expect(references: Iterable[str], *, merchant_id: int, source: str, at: datetime) -> None:
+    """Mark that refunds wait for purchases of these references, so that such a purchase looks for them."""
+    db.insert(
+        Reference,
+        [
+            reference_row(
+                merchant_id=merchant_id, source=source, kind="parked", reference=reference, target_id=0, at=at
+            )
+            for reference in sorted(references)
+        ],
+        on_conflict="DO NOTHING",
+    )

@@ -198,6 +198,8 @@ def _tell(work: Desk, refund: Return, purchase: Row | None, earlier: dict[str, R
             at=work.at,
         )
     )
+    if purchase is None:
+        work.waiting.add(refund.purchase_reference)
     earlier[refund.reference] = Refund(**row)
     return _receipt("parked" if purchase is None else "created", Refund(**row))
 

@@ -8,7 +8,7 @@ another and written together.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from lib import db, public_ids
@@ -23,6 +23,7 @@ FIGURES = {
     "visits": "SUM(CASE WHEN d.orders > 0 THEN 1 ELSE 0 END)",
 }
 FIRST_DAY = date(1970, 1, 1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EVER = date(2000, 1, 1)
 
 
@@ -132,23 +133,15 @@ def status_ends(plan: Plan, standing: Standing, at: datetime) -> datetime | None
 # --- reading ------------------------------------------------------------------------------------------
 
 
-def ask_members(*, merchant_id: int, memberships: Iterable[int]) -> db.Answer:
-    """Ask for the tier of locked memberships: behind the lock, in a statement of its own, so it is fresh."""
-    source, params = db.given({"id": "bigint"}, [(number,) for number in memberships])
-    return db.ask(
-        "SELECT m.id, m.customer_id, m.joined_at, m.tier, m.tier_since, m.tier_until, m.is_manual "
-        f"FROM {source} JOIN loyalty_membership m ON m.merchant_id = %s AND m.id = given.id",
-        [*params, merchant_id],
-    )
-
-
 def ask_figures(
     plan: Plan, *, merchant_id: int, looks: Iterable[tuple[int, datetime, date, date]]
 ) -> db.Answer:
     """
-    Ask for the tier figure of each (membership, joined at, review day, day of sale).
+    Ask for the tier and its figure, for each (membership, joined at, review day, day of sale).
 
-    The answer's rows are (membership, review day, figure, orders already on the day of sale).
+    Behind the lock, in a statement of its own, so that both are fresh. The answer's rows are: membership,
+    customer, joined at, tier, since, until, by hand, review day, figure, day of sale, whether that day has
+    a sale already.
     """
     rows = []
     for membership_id, joined_at, day, sale_day in looks:
@@ -158,16 +151,16 @@ def ask_figures(
     only = "AND d.currency = %s" if plan.tiers.metric == "spend" else ""
     return db.ask(
         f"""
-        SELECT given.id, given.day,
+        SELECT m.id, m.customer_id, m.joined_at, m.tier, m.tier_since, m.tier_until, m.is_manual, given.day,
                (SELECT {FIGURES[plan.tiers.metric]} FROM loyalty_customerday d
                 WHERE d.merchant_id = %s AND d.membership_id = given.id
                   AND d.day >= given.starts AND d.day <= given.day {only}),
                given.sale_day,
                EXISTS (SELECT 1 FROM loyalty_customerday d WHERE d.merchant_id = %s
                        AND d.membership_id = given.id AND d.day = given.sale_day AND d.orders > 0)
-        FROM {source}
+        FROM {source} JOIN loyalty_membership m ON m.merchant_id = %s AND m.id = given.id
         """,
-        [merchant_id, *([plan.currency] if only else []), merchant_id, *params],
+        [merchant_id, *([plan.currency] if only else []), merchant_id, *params, merchant_id],
     )
 
 
@@ -192,26 +185,24 @@ def ask_counts(plan: Plan, *, merchant_id: int, looks: Iterable[tuple[int, date]
     )
 
 
-def read(
-    members: db.Answer, figures: db.Answer | None = None, counts: db.Answer | None = None
-) -> dict[int, Standing]:
-    """Return the standings, by membership, that the three questions answered."""
-    standings = {
-        row[0]: Standing(
-            membership_id=row[0],
-            customer_id=row[1],
-            joined_at=db.time(row[2]) or datetime.min,
-            tier=row[3],
-            tier_since=db.time(row[4]),
-            tier_until=db.time(row[5]),
-            is_manual=bool(row[6]),
-        )
-        for row in members.rows
-    }
-    for membership_id, day, figure, sale_day, is_busy in figures.rows if figures else ():
-        standings[membership_id].figures[db.day(day)] = int(figure or 0)
-        if is_busy:
-            standings[membership_id].busy_days.add(db.day(sale_day))
+def read(figures: db.Answer, counts: db.Answer | None = None) -> dict[int, Standing]:
+    """Return the standings, by membership, that the questions answered."""
+    standings: dict[int, Standing] = {}
+    for row in figures.rows:
+        one = standings.get(row[0])
+        if one is None:
+            one = standings[row[0]] = Standing(
+                membership_id=row[0],
+                customer_id=row[1],
+                joined_at=db.time(row[2]) or EPOCH,
+                tier=row[3],
+                tier_since=db.time(row[4]),
+                tier_until=db.time(row[5]),
+                is_manual=bool(row[6]),
+            )
+        one.figures[db.day(row[7])] = int(row[8] or 0)
+        if row[10]:
+            one.busy_days.add(db.day(row[9]))
     for membership_id, rule, period, starts, times in counts.rows if counts else ():
         standings[membership_id].times[rule, period, db.day(starts)] = times
     return standings

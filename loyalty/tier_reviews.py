@@ -103,10 +103,10 @@ def _check(rules: Plan, one: Standing, *, at: datetime) -> None:
 def _standings(
     rules: Plan, *, merchant_id: int, memberships: Sequence[int], at: datetime
 ) -> dict[int, Standing]:
-    members = standing.ask_members(merchant_id=merchant_id, memberships=memberships)
+    joined = Membership.objects.filter(pk__in=memberships).values_list("pk", "joined_at")
     day = rules.local(at).date()
-    looks = [(row[0], db.time(row[2]) or at, day, day) for row in members.rows]
-    return standing.read(members, standing.ask_figures(rules, merchant_id=merchant_id, looks=looks))
+    looks = [(number, when, day, day) for number, when in joined]
+    return standing.read(standing.ask_figures(rules, merchant_id=merchant_id, looks=looks))
 
 
 def _note(merchant: Merchant, one: Standing, before: str, at: datetime) -> dict[str, Any]:

@@ -35,12 +35,12 @@ def shape(
 
 def ask_expiring(*, merchant_id: int, memberships: Collection[int]) -> db.Answer:
     """Ask when open lots expire next: (account, date, points); usable inside `together()`."""
-    source, params = db.given({"id": "bigint"}, [(number,) for number in memberships])
+    wanted, params = db.any_of("l.account_id", "bigint", list(memberships))
     return db.ask(
         f"""
         SELECT l.account_id, l.expires_at, SUM(l.remaining)
         FROM loyalty_lot l
-        WHERE l.merchant_id = %s AND l.account_id IN (SELECT given.id FROM {source})
+        WHERE l.merchant_id = %s AND {wanted}
           AND l.state <> 'closed' AND l.state = 'open' AND l.expires_at IS NOT NULL
         GROUP BY l.account_id, l.expires_at ORDER BY l.account_id, l.expires_at LIMIT {SHOWN_DATES}
         """,

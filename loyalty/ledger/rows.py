@@ -15,14 +15,14 @@ _LOCK = """
     SELECT a.membership_id, a.merchant_id, a.active, a.pending, a.held, a.debt, a.lifetime_earned,
            a.purchases, a.sequence, a.head, a.next_due_at, a.active_at
     FROM loyalty_account a
-    WHERE a.merchant_id = %s AND a.membership_id IN (SELECT given.id FROM {source})
+    WHERE a.merchant_id = %s AND {wanted}
     ORDER BY a.membership_id
 """
 _LOTS = """
     SELECT l.account_id, l.id, l.state, l.points, l.remaining, l.earned_at, l.activates_at, l.expires_at,
            l.purchase_id, l.rule
     FROM loyalty_lot l
-    WHERE l.merchant_id = %s AND l.account_id IN (SELECT given.id FROM {source}) AND l.state <> 'closed'
+    WHERE l.merchant_id = %s AND {wanted} AND l.state <> 'closed'
     ORDER BY l.account_id, l.id
 """
 
@@ -36,8 +36,8 @@ def key() -> bytes:
 @db.inside_transaction
 def ask_lock(*, merchant_id: int, memberships: Collection[int]) -> db.Answer:
     """Lock these accounts in the order of their ids. Ask once, first; usable inside `together()`."""
-    source, params = db.given({"id": "bigint"}, [(number,) for number in memberships])
-    return db.ask(_LOCK.format(source=source) + db.for_update("a"), [merchant_id, *params])
+    wanted, params = db.any_of("a.membership_id", "bigint", list(memberships))
+    return db.ask(_LOCK.format(wanted=wanted) + db.for_update("a"), [merchant_id, *params])
 
 
 def open_book(locked: db.Answer, *, at: datetime) -> Book:
@@ -74,10 +74,10 @@ def settle(book: Book, *, merchant_id: int, at: datetime, lots: bool = False) ->
     ]
     if not due:
         return
-    source, params = db.given({"id": "bigint"}, [(account.id,) for account in due])
+    wanted, params = db.any_of("l.account_id", "bigint", [account.id for account in due])
     for account in due:
         account.lots = list(account.new_lots)
-    for row in db.ask(_LOTS.format(source=source), [merchant_id, *params]).rows:
+    for row in db.ask(_LOTS.format(wanted=wanted), [merchant_id, *params]).rows:
         lot = LotState(*row[1:])
         lot.earned_at = db.time(lot.earned_at) or at
         lot.activates_at, lot.expires_at = db.time(lot.activates_at), db.time(lot.expires_at)

@@ -270,7 +270,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Reference',
             fields=[
-                ('pk', models.CompositePrimaryKey('merchant_id', 'source', 'kind', 'reference', blank=True, editable=False, primary_key=True, serialize=False)),
+                ('pk', models.CompositePrimaryKey('merchant_id', 'reference', 'kind', 'source', blank=True, editable=False, primary_key=True, serialize=False)),
                 ('merchant_id', models.BigIntegerField()),
                 ('source', models.CharField(max_length=60)),
                 ('kind', models.CharField(max_length=12)),

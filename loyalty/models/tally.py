@@ -9,7 +9,7 @@ class Reference(models.Model):
     several rows: the other numbers of the same sale are aliases.
     """
 
-    pk = models.CompositePrimaryKey("merchant_id", "source", "kind", "reference")
+    pk = models.CompositePrimaryKey("merchant_id", "reference", "kind", "source")
     merchant_id = models.BigIntegerField()
     source = models.CharField(max_length=60)
     kind = models.CharField(max_length=12)
