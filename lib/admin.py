@@ -233,7 +233,10 @@ class ScopedAdmin(_Permissions, Page):
         ids = self._own(request, "view", model)
         if model._meta.label == "merchants.Merchant":
             ids = self._own(request, "add")
-        kwargs.setdefault("queryset", within(model._default_manager.all(), ids))
+        rows = within(model._default_manager.all(), ids)
+        kwargs.setdefault("queryset", rows)
+        if db_field.name == self.merchant_from and len(own := rows.values_list("pk", flat=True)[:2]) == 1:
+            kwargs.setdefault("initial", own[0])
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def _own(self, request: HttpRequest, action: str, model: type[models.Model] | None = None) -> Ids:

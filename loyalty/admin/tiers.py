@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from customers.models import Customer
 from lib import money
-from lib.admin import ConfigAdmin, Door, OneMerchantForm, Rows
+from lib.admin import ConfigAdmin, Door, OneMerchantForm, Rows, dress_input
 from loyalty import tier_reviews
 from loyalty.models import Tier, TierSet
 
@@ -36,6 +36,7 @@ class TierForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, tier_set: TierSet, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self.tier_set = tier_set
+        dress_input(self.fields["at"].widget)
         if self.instance.at is not None:
             self.initial["at"] = Decimal(self.instance.at).scaleb(-self.digits)
 
@@ -119,8 +120,8 @@ class TierSetAdmin(ConfigAdmin):
     ]
     fieldsets = [
         (None, {"fields": ["program", "status", "metric", "window", "window_days", "first_month"]}),
-        (_("Going down"), {"fields": ["downgrade_steps", "grace_days"]}),
-        (_("Publishing"), {"fields": ["publish_at"]}),
+        (_("Going down"), {"fields": ["downgrade_steps", "grace_days"], "classes": ["collapse"]}),
+        (_("Publish by itself"), {"fields": ["publish_at"], "classes": ["collapse"]}),
     ]
 
     def get_queryset(self, request: HttpRequest) -> Any:

@@ -1,0 +1,102 @@
+"""The admin in a real browser: nothing breaks the content policy, nothing stands in a reader's way."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.urls import reverse
+
+from loyalty import purchases
+from loyalty.models import TierSet
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+SIZES = {"desk": (1280, 900, "light"), "phone": (390, 844, "dark")}
+# Known in the theme's own templates: the list of the filter sheet, and parts outside of landmarks.
+THEME = {"region", "list"}
+
+
+@pytest.fixture(params=SIZES)
+def page(request, browser, live_server):
+    width, height, scheme = SIZES[request.param]
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, color_scheme=scheme, base_url=live_server.url
+    )
+    page = context.new_page()
+    page.said = []
+    page.on("console", lambda message: message.type == "error" and page.said.append(message.text))
+    page.on("pageerror", lambda error: page.said.append(str(error)))
+    yield page
+    context.close()
+
+
+def sign_in(page, staff):
+    page.goto("/admin/login/")
+    page.fill("[name=username]", staff.username)
+    page.fill("[name=password]", "open sesame")
+    page.click("button[type=submit]")
+    page.wait_for_url("**/admin/")
+
+
+def check(page, address):
+    answer = page.goto(address)
+    assert answer.status == 200, address
+    page.wait_for_timeout(300)
+    assert page.said == [], address
+    is_wide = page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
+    assert not is_wide, f"{address} scrolls sideways"
+    found = Axe().run(page).response["violations"]
+    ours = [
+        (one["id"], [node["html"][:160] for node in one["nodes"][:3]])
+        for one in found
+        if one["id"] not in THEME
+    ]
+    assert ours == [], address
+
+
+def test_every_page_of_the_desk_is_clean(page, cafe, ana, sale, noon, owner):
+    receipt = purchases.record(merchant=cafe, sale=sale(60_000), at=noon)
+    sign_in(page, owner)
+    addresses = [
+        "/admin/",
+        "/admin/customers/customer/",
+        reverse("admin:customers_customer_change", args=[ana.pk]),
+        reverse("admin:customers_customer_adjust", args=[ana.pk]),
+        reverse("admin:customers_customer_statement", args=[ana.pk]),
+        "/admin/customers/customer/add/",
+        "/admin/loyalty/purchase/",
+        reverse("admin:loyalty_purchase_change", args=[receipt.purchase_id]),
+        "/admin/loyalty/earningrule/add/",
+        "/admin/loyalty/earningrule/add/?kind=per_amount",
+        reverse("admin:loyalty_tierset_preview", args=[TierSet.objects.get().pk]),
+        "/admin/merchants/apikey/add/",
+    ]
+    for address in addresses:
+        check(page, address)
+
+
+def test_points_are_adjusted_with_the_keyboard_alone(page, cafe, ana, owner):
+    sign_in(page, owner)
+    page.goto(reverse("admin:customers_customer_adjust", args=[ana.pk]))
+
+    page.focus("[name=points]")
+    page.keyboard.type("25")
+    page.keyboard.press("Tab")
+    page.keyboard.type("broken cup")
+    page.keyboard.press("Enter")
+
+    page.wait_for_url(f"**/{ana.pk}/change/")
+    assert "Booked, once." in page.content()
+    assert "Adjusted by the shop: broken cup" in page.content()
+
+
+def test_the_pages_are_there_without_scripts(browser, live_server, cafe, ana, owner, client):
+    client.force_login(owner)
+    context = browser.new_context(java_script_enabled=False, base_url=live_server.url)
+    context.add_cookies(
+        [{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}]
+    )
+    page = context.new_page()
+
+    page.goto(reverse("admin:customers_customer_change", args=[ana.pk]))
+
+    assert page.get_by_role("heading", name="Ana", exact=True).is_visible()
+    assert page.get_by_role("link", name="Adjust points").is_visible()
+    context.close()
