@@ -11,6 +11,7 @@ from django.utils.module_loading import import_string
 from customers.models import Customer, Touchpoint
 from lib import db, public_ids
 from lib.wake import wake
+from merchants.models import Merchant
 
 Row = dict[str, Any]
 
@@ -99,7 +100,7 @@ def listeners(kind: str) -> tuple[Listener, ...]:
 
 
 @db.command
-def relay(*, at: datetime, limit: int = 500) -> int:
+def relay(*, at: datetime, limit: int = 500, merchant: Merchant | None = None) -> int:
     """
     Tell the listeners about the oldest touchpoints not yet told; return how many there were.
 
@@ -107,8 +108,10 @@ def relay(*, at: datetime, limit: int = 500) -> int:
     touchpoint is told exactly once, and two workers never take the same one.
     """
     taken = db.ask(
-        f"SELECT t.id FROM customers_touchpoint t WHERE t.relayed_at IS NULL ORDER BY t.id LIMIT {int(limit)}"
-        + db.for_update("t", skip_locked=True)
+        f"SELECT t.id FROM customers_touchpoint t WHERE t.relayed_at IS NULL "
+        f"{'AND t.merchant_id = %s ' if merchant else ''}ORDER BY t.id LIMIT {int(limit)}"
+        + db.for_update("t", skip_locked=True),
+        [merchant.pk] if merchant else [],
     )
     ids = [number for (number,) in taken.rows]
     told = list(Touchpoint.objects.filter(pk__in=ids).select_related("merchant", "customer").order_by("pk"))

@@ -5,6 +5,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Q
+
+from customers import identifiers
+from customers.identifiers import Given
 from customers.models import Customer, Identifier
 from lib import db
 from lib.errors import Conflict, NotFound
@@ -50,6 +54,33 @@ def match_waiting(*, customer: Customer, at: datetime, by: str = "match") -> int
         done += len(
             match_some(merchant=customer.merchant, purchase_ids=ids, customer_id=customer.pk, at=at, by=by)
         )
+    return done
+
+
+def match_everybody(*, at: datetime, merchant: Merchant | None = None, by: str = "match") -> int:
+    """
+    Match every purchase whose customer is here by now; return how many. Repeatable.
+
+    Whoever gets an identifier is matched at once (`match_waiting`): this finds what that could not finish.
+    """
+    waiting = Purchase.objects.filter(status="unmatched").exclude(waits_for="")
+    if merchant is not None:
+        waiting = waiting.filter(merchant=merchant)
+    done = 0
+    after = (0, "")
+    while names := list(
+        waiting.filter(Q(merchant_id__gt=after[0]) | Q(merchant_id=after[0], waits_for__gt=after[1]))
+        .order_by("merchant_id", "waits_for")
+        .values_list("merchant_id", "waits_for")
+        .distinct()[:CHUNK]
+    ):
+        after = names[-1]
+        for owner in Merchant.objects.filter(pk__in={number for number, _ in names}):
+            parts = [name.split("|", 2) for number, name in names if number == owner.pk]
+            given = [Given(type, value, source) for type, source, value in parts]
+            found = identifiers.resolve(merchant=owner, given=given, verified_only=True)
+            for customer in Customer.objects.filter(merchant=owner, pk__in={one for one in found if one}):
+                done += match_waiting(customer=customer, at=at, by=by)
     return done
 
 

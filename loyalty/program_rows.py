@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from lib import db
-from loyalty import programs
+from loyalty import programs, tier_reviews
 from loyalty.earning import RULES
 from loyalty.models import EarningRule, Program, Tier, TierSet
 from loyalty.program_sections import sections
@@ -220,8 +220,8 @@ def _save_rules(program: Program, told: list[dict[str, Any]], by: str) -> None:
 
 
 def _save_tiers(program: Program, told: dict[str, Any] | None, at: datetime, by: str) -> None:
-    live = TierSet.objects.filter(program=program, status=TierSet.Status.LIVE)
     if told is None:
+        live = TierSet.objects.filter(program=program, status=TierSet.Status.LIVE)
         live.update(status=TierSet.Status.RETIRED)
         return
     draft = TierSet.objects.create(
@@ -243,9 +243,7 @@ def _save_tiers(program: Program, told: dict[str, Any] | None, at: datetime, by:
             multiplier=Decimal(level["multiplier"]),
             perks=level["perks"],
         )
-    live.update(status=TierSet.Status.RETIRED)
-    draft.status, draft.published_at = TierSet.Status.LIVE, at
-    draft.save()
+    tier_reviews.publish_step(tier_set=draft, at=at, by=by)
 
 
 def _save(row: Program | EarningRule, by: str) -> None:
