@@ -194,7 +194,8 @@ class Book:
             kind="expire",
             points=-points,
             lots=[[lot.id, -points, 0]],
-            cause=Cause(ended, purchase_id=lot.purchase_id, reason={"code": "expire"}),
+            # It does not name the purchase: what names one adds up to zero after a full refund.
+            cause=Cause(ended, reason={"code": "expire"}),
         )
         return lot.state == CLOSED
 
@@ -258,13 +259,13 @@ class Book:
         if not missing or policy == "negative":
             return 0
         account.debt -= missing
-        reason = {"code": "write_off", "policy": policy}
+        reason = {"code": "write_off", "policy": policy, "purchase": purchase_id}
         self._post(
             account,
             kind="write_off",
             points=missing,
             lots=[],
-            cause=Cause(cause.occurred_at, cause.reference, cause.purchase_id, reason, cause.by),
+            cause=Cause(cause.occurred_at, cause.reference, None, reason, cause.by),
         )
         return missing
 

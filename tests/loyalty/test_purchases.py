@@ -6,6 +6,8 @@ from lib import db
 from loyalty import purchases
 from loyalty.models.ledger import Account, Entry
 
+pytestmark = pytest.mark.core
+
 
 def account(customer):
     return Account.objects.get(membership__customer=customer)
