@@ -66,8 +66,20 @@ INSTALLED_APPS = [
 AUTH_USER_MODEL = "merchants.Staff"
 
 # Dotted paths of functions that hear each touchpoint after its commit. A lower room never calls a higher
-# one: the higher room is named here. Each is (function, kinds it hears; "*" hears all).
-TOUCHPOINT_LISTENERS: list[tuple[str, tuple[str, ...]]] = []
+# one: the higher room is named here. Each is (function, kinds it hears): "told" hears what was told from
+# outside, "*" everything.
+TOUCHPOINT_LISTENERS: list[tuple[str, tuple[str, ...]]] = [
+    ("loyalty.bonuses.on_contacts", ("identifier.verified", "customer.converted")),
+    ("loyalty.bonuses.on_touchpoints", ("told",)),
+]
+
+# What each room keeps about people: see customers/erasure.py. A test fails for a table that is not listed.
+PERSONAL_DATA = [
+    "api.personal_data.HOLDINGS",
+    "connectors.personal_data.HOLDINGS",
+    "loyalty.personal_data.HOLDINGS",
+    "customers.personal_data.HOLDINGS",
+]
 
 # Parts of the program file that belong to rooms above loyalty: see loyalty/program_sections.py.
 PROGRAM_SECTIONS = ["connectors.program_section.SECTION"]

@@ -175,7 +175,9 @@ def attach(*, customer: Customer, given: Sequence[Given], at: datetime, verified
         for number, one in zip(public_ids.new_many(len(given)), given, strict=True)
     ]
     db.insert(Identifier, rows, on_conflict="(merchant_id, type, source, value) DO NOTHING")
-    wanted = [(place, row["type"], row["source"], row["value"]) for place, row in enumerate(rows)]
+    wanted = [
+        (place, str(row["type"]), str(row["source"]), str(row["value"])) for place, row in enumerate(rows)
+    ]
     for place, owner in ask_who(merchant_id=customer.merchant_id, wanted=wanted).rows:
         if owner != customer.pk:
             raise IdentifierTaken(

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from customers import journey
+from customers.journey import OURS
 from customers.models import Customer, Touchpoint
 from lib import db
 from lib.errors import Conflict, DomainError, Fault, Gone, Malformed, NotFound
@@ -17,7 +18,6 @@ from merchants.models import Merchant
 LATE, AHEAD = timedelta(days=30), timedelta(minutes=5)
 # An identify names a customer and an anonymous id: what the anonymous one did is the customer's from then on.
 IDENTIFY = "identify"
-OURS = ("purchase.", "points.", "tier.", "customer.", "consent.", "identifier.", "refund.")
 
 
 class WrongTime(Malformed):

@@ -1,0 +1,97 @@
+"""What this room and the merchants' keep about a person, and what erasure does to it."""
+
+import secrets
+from typing import Any
+
+from django.contrib.admin.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
+
+from customers import people
+from customers.erasure import Holding, Traces, deleted, nobody, plain, shown, theirs
+from customers.journey import OURS
+from customers.models import Consent, Customer, Identifier, SignInCode, Touchpoint
+
+
+def _forget_touchpoints(traces: Traces) -> None:
+    theirs(Touchpoint, traces).exclude(anonymous_id="").update(anonymous_id="")
+    told = theirs(Touchpoint, traces)
+    for prefix in OURS:
+        told = told.exclude(kind__startswith=prefix)
+    told.update(data={}, reference="")
+    # What staff wrote about a person may say anything.
+    theirs(Touchpoint, traces).filter(kind="customer.blocked").update(data={})
+
+
+def _forget_name(traces: Traces) -> None:
+    for row in Customer.objects.filter(merchant=traces.customer.merchant_id, pk__in=traces.ids):
+        row.name = row.birthday = row.language = ""
+        row.birthday_set_at = None
+        # Erasing ends a merge: an erased alias must not look like somebody who is still here.
+        row.status, row.merged_into, row.erased_at = Customer.Status.ERASED, None, traces.at
+        row.referral_code = "".join(secrets.choice(people.CODE_LETTERS) for _ in range(8))
+        row.save()
+
+
+def _forget_log(traces: Traces) -> None:
+    for number in traces.ids:
+        _log(number).update(object_repr="-", change_message="")
+
+
+def _log(number: int) -> Any:
+    return LogEntry.objects.filter(
+        content_type=ContentType.objects.get_for_model(Customer), object_id=str(number)
+    )
+
+
+def _customer(traces: Traces) -> list[dict[str, Any]]:
+    rows = Customer.objects.filter(merchant=traces.customer.merchant_id, pk__in=traces.ids).order_by("pk")
+    return plain(
+        rows, "name", "status", "birthday", "birthday_set_at", "language", "referral_code", "created_at"
+    )
+
+
+HOLDINGS = [
+    Holding(
+        "customers.Identifier",
+        "Deleted: they are who the person is.",
+        erase=deleted(Identifier),
+        export=shown(Identifier, "type", "source", "value", "verified_at", "created_at"),
+    ),
+    Holding(
+        "customers.SignInCode",
+        "Deleted. Codes of a contact that is nobody's are keyed hashes, and gone after a day.",
+        erase=deleted(SignInCode),
+    ),
+    Holding(
+        "customers.Touchpoint",
+        "The fact and its time stay for the figures; what was told with it, by whom or where, is emptied.",
+        erase=_forget_touchpoints,
+        export=shown(Touchpoint, "kind", "channel", "reference", "data", "occurred_at"),
+    ),
+    Holding(
+        "customers.Consent",
+        "Kept unchanged, as the proof that the shop was allowed to write: channel, answer, time and the shop's "
+        "own sentence, under a number that leads to nobody.",
+        export=shown(Consent, "channel", "purpose", "granted", "source", "wording", "at"),
+    ),
+    Holding("admin.LogEntry", "Emptied: the log of the staff's pages repeats names.", erase=_forget_log),
+    Holding(
+        "customers.Customer",
+        "The row stays, because purchases and points name it; everything in it about a person is emptied.",
+        erase=_forget_name,
+        export=_customer,
+    ),
+    *nobody(
+        "merchants.Merchant",
+        "merchants.Store",
+        "merchants.ApiKey",
+        why="Kept: it is about the shop.",
+    ),
+    *nobody(
+        "merchants.Staff",
+        "merchants.Staff_groups",
+        "merchants.Staff_user_permissions",
+        "merchants.Role",
+        why="Kept: it is about the people who work there.",
+    ),
+]
