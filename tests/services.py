@@ -45,7 +45,7 @@ def prepare() -> None:
         servers.append(start_postgres(place))
         os.environ["DATABASE_URL"] = servers[-1].url
     if not os.environ.get("REDIS_URL"):
-        servers.append(start_redis(folder))
+        servers.append(start_redis(folder, from_wheel=embedded))
         os.environ["REDIS_URL"] = servers[-1].url
         os.environ["TEST_REDIS_IS_PRIVATE"] = "1"
 

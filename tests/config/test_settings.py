@@ -18,6 +18,7 @@ FROM_TESTS = {
     "BASE_URL",
     "EMAIL_URL",
     "ALLOWED_HOSTS",
+    "DJANGO_ALLOW_ASYNC_UNSAFE",
 }
 PRINT_KEYS = (
     "import django; from django.conf import settings as s; "

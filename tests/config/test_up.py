@@ -21,7 +21,14 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(embedded.valkey_program() is None, reason="no Valkey wheel for this platform"),
 ]
-FROM_TESTS = {"DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL", "BASE_URL", "EMAIL_URL"}
+FROM_TESTS = {
+    "DATABASE_URL",
+    "REDIS_URL",
+    "CELERY_BROKER_URL",
+    "BASE_URL",
+    "EMAIL_URL",
+    "DJANGO_ALLOW_ASYNC_UNSAFE",
+}
 
 
 def free_port():

@@ -69,6 +69,7 @@ def test_a_page_has_a_strict_policy(client):
     assert "'unsafe-inline'" not in policy.split("script-src")[1].split(";")[0]
 
 
+@pytest.mark.django_db
 def test_a_policy_is_relaxed_for_named_paths_only(client, settings):
     strict = client.get("/no-such-page")["Content-Security-Policy"]
 

@@ -15,6 +15,8 @@ from config import assets
 from lib import embedded
 from lib.processes import Terminal
 
+CELERY = ("celery", "-q", "-A", "config.celery")
+
 
 class Command(BaseCommand):
     help = (
@@ -46,42 +48,11 @@ class Command(BaseCommand):
         terminal.listen()
         try:
             self.start_broker(terminal)
-            start_python(
-                terminal,
-                "web",
-                *("granian", "--interface", "wsgi", "--host", host, "--port", str(port)),
-                *(
-                    "--workers",
-                    str(workers),
-                    "--blocking-threads",
-                    "2",
-                    "--no-ws",
-                    "--respawn-failed-workers",
-                ),
-                "config.wsgi:application",
-            )
-            start_python(
-                terminal,
-                "worker",
-                *("celery", "-q", "-A", "config.celery", "worker", "--loglevel", "INFO"),
-                *("--concurrency", str(concurrency), "--without-gossip", "--without-mingle"),
-            )
-            start_python(
-                terminal,
-                "beat",
-                "celery",
-                "-q",
-                "-A",
-                "config.celery",
-                "beat",
-                "--pidfile=",
-                "--loglevel",
-                "WARNING",
-            )
-            terminal.say(
-                "up",
-                f"{environment['BASE_URL']}/ and {environment['BASE_URL']}/admin/ (Ctrl-C stops everything)",
-            )
+            start_web(terminal, host=host, port=port, workers=workers)
+            start_worker(terminal, concurrency=concurrency)
+            start_python(terminal, "beat", *CELERY, "beat", "--pidfile=", "--loglevel=WARNING")
+            address = environment["BASE_URL"]
+            terminal.say("up", f"{address}/ and {address}/admin/ (Ctrl-C stops everything)")
         except BaseException:
             terminal.stop()
             raise
@@ -101,15 +72,34 @@ class Command(BaseCommand):
         program = embedded.valkey_program()
         if program is None:
             terminal.environment.update(REDIS_URL="", CELERY_BROKER_URL="filesystem://")
-            terminal.say(
-                "up",
-                "No Valkey for this platform: tasks wait in files, limits count per process.",
-            )
+            terminal.say("up", "No Valkey for this platform: tasks wait in files, limits count per process.")
             return
         folder = Path(settings.DATA_DIR) / "valkey"
         terminal.start("valkey", embedded.valkey_command(program, listen=path, folder=folder), stop_last=True)
         if not embedded.answers(path, within_seconds=15):
             raise CommandError(f"The embedded Valkey does not answer on {path}: see {folder}/valkey.log.")
+
+
+def start_web(terminal: Terminal, *, host: str, port: int, workers: int) -> None:
+    """Start the web server: few threads, each with a database connection that it keeps."""
+    start_python(
+        terminal,
+        "web",
+        *("granian", "--interface=wsgi", f"--host={host}", f"--port={port}", f"--workers={workers}"),
+        # A thread that ends takes its database connection along: let it live as long as granian allows.
+        *("--blocking-threads=2", "--blocking-threads-idle-timeout=600"),
+        *("--no-ws", "--respawn-failed-workers", "config.wsgi:application"),
+    )
+
+
+def start_worker(terminal: Terminal, *, concurrency: int) -> None:
+    """Start the worker, which needs to know of no other one."""
+    start_python(
+        terminal,
+        "worker",
+        *(*CELERY, "worker", "--loglevel=INFO", f"--concurrency={concurrency}"),
+        *("--without-gossip", "--without-mingle"),
+    )
 
 
 def start_python(terminal: Terminal, name: str, module: str, *arguments: str) -> None:
