@@ -4,7 +4,7 @@ from decimal import Decimal
 from functools import cache
 
 from babel import Locale, UnknownLocaleError
-from babel.numbers import format_currency, get_currency_precision, is_currency
+from babel.numbers import format_currency, format_decimal, get_currency_precision, is_currency
 
 
 def is_known(currency: str) -> bool:
@@ -21,6 +21,11 @@ def show(amount_minor: int, currency: str, language: str = "en") -> str:
     """Return the amount as a person writes it: `show(1299, "EUR")` is `€12.99`, yen have no decimals."""
     amount = Decimal(amount_minor).scaleb(-minor_digits(currency))
     return format_currency(amount, currency, locale=_locale(language))
+
+
+def number(value: float, language: str = "en") -> str:
+    """Return a number as a person writes it, with at most three decimals: 1.25, or 1,25 in German."""
+    return str(format_decimal(value, format="#,##0.###", locale=_locale(language)))
 
 
 @cache

@@ -1,10 +1,10 @@
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import Generic, Protocol, TypeVar
+from typing import ClassVar, Generic, Protocol, TypeVar
 
 
 class Plugin(Protocol):
-    kind: str
+    kind: ClassVar[str]
 
 
 P = TypeVar("P", bound=Plugin)

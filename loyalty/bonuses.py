@@ -57,7 +57,8 @@ def welcome(
     ready = [
         person
         for person in people
-        if person.customer_id in bought
+        if not gives
+        or person.customer_id in bought
         or any(type in CONTACTS for type, _, _ in has.get(person.customer_id, ()))
     ]
     if not ready:
@@ -89,22 +90,13 @@ def _names(plan: Plan, person: Person, identities: Sequence[Identity]) -> list[s
     return [f"welcome:{plan.program_id}:{fingerprint('welcome', *identity)}" for identity in parts]
 
 
-def on_contacts(touchpoints: Sequence[Touchpoint], at: datetime) -> None:
-    """Hear that a contact was verified or a first purchase made, and give the welcome points now due."""
-    for merchant, told in _by_merchant(touchpoints).items():
-        bought = {one.customer_id for one in told if one.kind == "customer.converted" and one.customer_id}
-        plan, people = _people(merchant, told, at=at)
-        if plan is not None:
-            welcome(merchant=merchant, people=list(people.values()), at=at, bought=bought)
-
-
 # --- touchpoints --------------------------------------------------------------------------------------
 
 
 def on_touchpoints(touchpoints: Sequence[Touchpoint], at: datetime) -> None:
     """Hear what customers did, and give what the rules of kind `touchpoint` promise for it."""
-    for merchant, told in _by_merchant(touchpoints).items():
-        plan, people = _people(merchant, told, at=at)
+    for merchant, told in by_merchant(touchpoints).items():
+        plan, people = people_of(merchant, told, at=at)
         if plan is None or not plan.events("touchpoint"):
             continue
         looks = [(people[one.customer_id], one.occurred_at) for one in told if one.customer_id in people]
@@ -206,7 +198,8 @@ def birthdays_on(day: date) -> list[str]:
 # --- what they share ----------------------------------------------------------------------------------
 
 
-def _by_merchant(touchpoints: Sequence[Touchpoint]) -> Mapping[Merchant, list[Touchpoint]]:
+def by_merchant(touchpoints: Sequence[Touchpoint]) -> Mapping[Merchant, list[Touchpoint]]:
+    """Return what is told about customers, by the merchant it is told to."""
     told: dict[Merchant, list[Touchpoint]] = {}
     for one in touchpoints:
         if one.customer_id is not None:
@@ -222,7 +215,7 @@ def _plan(merchant: Merchant) -> Plan | None:
         return None
 
 
-def _people(
+def people_of(
     merchant: Merchant, told: Sequence[Touchpoint], *, at: datetime
 ) -> tuple[Plan | None, dict[int, Person]]:
     """Return the plan and who these touchpoints are about, by the customer they name."""

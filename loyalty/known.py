@@ -50,7 +50,8 @@ def parked(answer: db.Answer, *, merchant_id: int, source: str) -> list[tuple[An
         SELECT f.id, f.purchase_reference, f.reference, f.amount_minor, f.lines, f.occurred_at
         FROM loyalty_refund f
         WHERE f.merchant_id = %s AND f.source = %s AND f.status = 'parked' AND {wanted} ORDER BY f.id
-        """,
+        """
+        + db.for_update("f"),
         [merchant_id, source, *params],
     ).rows
 

@@ -6,11 +6,11 @@ from datetime import datetime
 from customers import people as persons
 from customers.consent import Choice
 from customers.identifiers import Given, IdentifierTaken
-from customers.models import Customer
+from customers.models import Customer, Touchpoint
 from customers.people import Newcomer
 from lib import db
 from lib.errors import DomainError, NotFound
-from loyalty import bonuses, lookup, programs
+from loyalty import bonuses, lookup, matching, programs
 from loyalty.lookup import Person
 from loyalty.models import Membership, Program
 from loyalty.plan import Plan
@@ -108,7 +108,21 @@ def enroll_step(
         at=at,
         gives=welcome,
     )
+    matching.match_new(merchant=merchant, customers=[one.pk for one in added], at=at)
     return results
+
+
+def on_contacts(touchpoints: Sequence[Touchpoint], at: datetime) -> None:
+    """
+    Hear that a contact was verified or a first purchase made: what waited for it is matched, the welcome given.
+    """
+    for merchant, told in bonuses.by_merchant(touchpoints).items():
+        bought = {one.customer_id for one in told if one.kind == "customer.converted" and one.customer_id}
+        plan, people = bonuses.people_of(merchant, told, at=at)
+        if plan is not None:
+            bonuses.welcome(merchant=merchant, people=list(people.values()), at=at, bought=bought)
+            numbers = [one.customer_id for one in people.values()]
+            matching.match_new(merchant=merchant, customers=numbers, at=at)
 
 
 def _backdate(plan: Plan, added: Sequence[Customer], memberships: Sequence[int], *, at: datetime) -> None:

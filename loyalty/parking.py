@@ -5,8 +5,9 @@ from datetime import datetime
 
 from lib import db
 from lib.errors import DomainError
-from loyalty import desk, known, refunds
+from loyalty import desk, refunds
 from loyalty.desk import Desk, Row
+from loyalty.models import Refund
 from loyalty.refunds import Return, ReturnLine
 from merchants.models import Merchant
 
@@ -20,23 +21,16 @@ def unpark(*, merchant: Merchant, source: str, references: Sequence[str], at: da
     A refund of more than was paid stays parked and visible. Repeating changes nothing.
     """
     work = Desk(merchant=merchant, source=source, at=at, by=by)
-    parked = known.ask_parked(merchant_id=merchant.pk, source=source, references=references).rows
-    told = {
-        number: Return(
-            reference=reference,
-            occurred_at=db.time(occurred_at) or at,
-            purchase_reference=purchase_reference,
-            amount_minor=amount_minor,
-            lines=tuple(ReturnLine(**line) for line in db.loaded(lines)),
-        )
-        for number, purchase_reference, reference, amount_minor, lines, occurred_at in parked
-    }
+    waiting = Refund.objects.filter(
+        merchant=merchant, source=source, status=Refund.Status.PARKED, purchase_reference__in=references
+    ).order_by("pk")
+    told = {one.pk: _return(one) for one in waiting}
+    if not told:
+        return 0
     found = refunds.purchases_of(work, list(told.values()))
     rows = refunds.open_purchases(work, [number for number in found if number is not None])
     # Behind the lock: another worker may have applied some of them since we looked.
-    still = {
-        row[0] for row in known.ask_parked(merchant_id=merchant.pk, source=source, references=references).rows
-    }
+    still = set(waiting.values_list("pk", flat=True))
     for (number, refund), purchase_id in zip(told.items(), found, strict=True):
         if purchase_id is None or number not in still:
             continue
@@ -48,3 +42,13 @@ def unpark(*, merchant: Merchant, source: str, references: Sequence[str], at: da
         work.changed_refunds.append(row)
     desk.write(work)
     return len(work.changed_refunds)
+
+
+def _return(refund: Refund) -> Return:
+    return Return(
+        reference=refund.reference,
+        occurred_at=refund.occurred_at,
+        purchase_reference=refund.purchase_reference,
+        amount_minor=refund.amount_minor,
+        lines=tuple(ReturnLine(**line) for line in refund.lines),
+    )

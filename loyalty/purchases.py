@@ -258,6 +258,9 @@ def award(work: Desk, row: dict[str, Any], sale: Sale, person: Person) -> None:
     if grants:
         work.book.earn(account, grants, cause=_cause(work, row, sale, award, judged))
     _count(work, plan, account, one, sale, award, judged)
+    if account.purchases == 1:
+        # Told once per customer, so that nobody has to listen to every purchase to hear of the first.
+        work.note("customer.converted", customer_id=person.customer_id, at=sale.occurred_at, data={})
     work.note(
         "purchase.recorded",
         customer_id=person.customer_id,

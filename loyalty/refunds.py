@@ -369,11 +369,12 @@ def undo(
     there is no such refund.
     """
     work = Desk(merchant=merchant, source=source, at=at, by=by)
-    refund = Refund.objects.filter(merchant=merchant, source=source, reference=reference).first()
+    told = Refund.objects.filter(merchant=merchant, source=source, reference=reference)
+    refund = told.select_for_update().first()
     if refund is None:
         return None
-    if refund.status == "parked":
-        Refund.objects.filter(pk=refund.pk).update(status="undone")
+    if refund.purchase_id is None:
+        told.update(status="undone")
         return RefundReceipt("created", refund_id=refund.pk, reference=reference)
     purchase = open_purchases(work, [refund.purchase_id])[refund.purchase_id]
     refund.refresh_from_db()

@@ -55,7 +55,7 @@ class Standing:
     def figure(self, plan: Plan, day: date) -> int:
         """Return the metric's sum in the window that ends on `day`, with what the command added."""
         starts = plan.tiers.window_starts(day, joined=plan.local(self.joined_at).date())
-        added = {}
+        added: dict[date, int] = {}
         for (on, currency), sums in self.days.items():
             if starts <= on <= day and (plan.tiers.metric != "spend" or currency == plan.currency):
                 added[on] = added.get(on, 0) + _measure(plan, sums, is_busy=on in self.busy_days)

@@ -19,6 +19,35 @@ from loyalty import tier_reviews
 from loyalty.models import Tier, TierSet
 
 
+class Perks(forms.CharField):
+    """One perk a line: a benefit in words, or `+50 Welcome` for points on reaching the level."""
+
+    widget = forms.Textarea(attrs={"rows": 2})
+
+    def prepare_value(self, value: Any) -> Any:
+        if not isinstance(value, list):
+            return value
+        return "\n".join(
+            f"+{perk['points']} {perk.get('name', '')}".strip()
+            if perk.get("kind") == "entry_points"
+            else perk["name"]
+            for perk in value
+        )
+
+    def to_python(self, value: Any) -> Any:
+        return [self._perk(line.strip()) for line in (value or "").splitlines() if line.strip()]
+
+    def _perk(self, line: str) -> dict[str, Any]:
+        number, _space, name = line.partition(" ")
+        if number.startswith("+") and number[1:].isdecimal() and 0 < int(number[1:]) <= MOST_POINTS:
+            points = {"kind": "entry_points", "points": int(number[1:])}
+            return {**points, "name": name.strip()} if name.strip() else points
+        return {"kind": "benefit", "name": line}
+
+
+MOST_POINTS = 1_000_000_000
+
+
 class TierForm(forms.ModelForm):  # type: ignore[type-arg]
     """One level. With money as the metric its threshold is typed as people write money."""
 
@@ -29,6 +58,12 @@ class TierForm(forms.ModelForm):  # type: ignore[type-arg]
         help_text=_("Money as it is written (500.00), or points, purchases, days."),
     )
 
+    perks = Perks(
+        required=False,
+        label=_("Perks"),
+        help_text=_("One a line: Free delivery. Points on arrival: +50 Welcome."),
+    )
+
     class Meta:
         model = Tier
         fields = ["name", "at", "multiplier", "perks"]
@@ -37,6 +72,7 @@ class TierForm(forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **kwargs)
         self.tier_set = tier_set
         dress_input(self.fields["at"].widget)
+        dress_input(self.fields["perks"].widget)
         if self.instance.at is not None:
             self.initial["at"] = Decimal(self.instance.at).scaleb(-self.digits)
 

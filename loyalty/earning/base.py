@@ -12,6 +12,7 @@ Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 LineKind = Literal["goods", "service", "shipping", "tip", "gift_card", "deposit"]
 EARNING_LINES = ("goods", "service")
+Role = Literal["base", "multiplier", "bonus", "event"]
 TenderKind = Literal["cash", "card", "gift_card", "store_credit", "points", "voucher", "other"]
 UNEARNING_TENDERS = ("points", "voucher")
 Points = Annotated[int, Field(ge=0, le=1_000_000_000)]
@@ -94,6 +95,9 @@ class Params(BaseModel):
     qualifies: bool | None = Field(None, description="Whether its points count for tiers; empty: as usual.")
 
 
+Settings = Params
+
+
 class Rule:
     """
     One way to earn points.
@@ -105,15 +109,15 @@ class Rule:
 
     kind: ClassVar[str]
     label: ClassVar[str]
-    role: ClassVar[Literal["base", "multiplier", "bonus", "event"]]
+    role: ClassVar[Role]
     qualifies: ClassVar[bool] = True
-    Params: type[Params] = Params
+    Params: ClassVar[type[Settings]] = Settings
 
-    def worth(self, basket: Basket, params: "Params") -> Fraction | None:
+    def worth(self, basket: Basket, params: Settings) -> Fraction | None:
         """Return what the rule is worth on this sale; None when it cannot say (no rate for the currency)."""
         raise NotImplementedError
 
-    def why_not(self, basket: Basket, params: "Params") -> str | None:
+    def why_not(self, basket: Basket, params: Settings) -> str | None:
         """Return the code of the first condition that is not met; None when all are."""
         return None
 
@@ -121,13 +125,14 @@ class Rule:
 class Bonus(Rule):
     """A rule that is worth a number of points, whatever was spent."""
 
-    role = "bonus"
+    role: ClassVar[Role] = "bonus"
 
-    class Params(Params):
+    class Params(Settings):
         points: Points = Field(description="So many points each time.")
 
-    def worth(self, basket: Basket, params: Params) -> Fraction | None:
-        return Fraction(params.points)  # type: ignore[attr-defined]
+    def worth(self, basket: Basket, params: Settings) -> Fraction | None:
+        assert isinstance(params, Bonus.Params)
+        return Fraction(params.points)
 
 
 CAPS = {"cap_per_day": "day", "cap_per_month": "month", "cap_per_year": "year", "cap_ever": "ever"}

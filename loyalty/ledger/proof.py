@@ -38,7 +38,9 @@ def differences(*, merchant_id: int | None = None) -> Iterator[str]:
     entries = Entry.objects.order_by("account_id", "sequence")
     lots = Lot.objects.order_by("account_id", "pk")
     if merchant_id is not None:
-        accounts, entries, lots = (rows.filter(merchant_id=merchant_id) for rows in (accounts, entries, lots))
+        accounts = accounts.filter(merchant_id=merchant_id)
+        entries = entries.filter(merchant_id=merchant_id)
+        lots = lots.filter(merchant_id=merchant_id)
     by_account = _groups(entries.values(*_ENTRY).iterator(CHUNK))
     lots_of = _groups(lots.values("account_id", "pk", "state", "points", "remaining").iterator(CHUNK))
     next_entries, next_lots = next(by_account, None), next(lots_of, None)
@@ -59,7 +61,7 @@ def differences(*, merchant_id: int | None = None) -> Iterator[str]:
         yield f"entries of account {next_entries[0]}: the account is missing"
 
 
-def _groups(rows: Iterator[dict[str, Any]]) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+def _groups(rows: Iterator[Any]) -> Iterator[tuple[int, list[dict[str, Any]]]]:
     for number, group in groupby(rows, key=lambda row: row["account_id"]):
         yield number, list(group)
 

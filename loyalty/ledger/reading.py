@@ -72,12 +72,13 @@ def entry(*, entry_id: int) -> dict[str, Any]:
 def with_balance(rows: QuerySet[Any], *, membership: str = "pk") -> QuerySet[Any]:
     """Annotate memberships (or rows that have one) with points_active, points_pending, points_debt."""
     account = Account.objects.filter(membership_id=OuterRef(membership))
-    return rows.annotate(
+    annotated: QuerySet[Any, Any] = rows.annotate(
         **{
             f"points_{name}": Coalesce(Subquery(account.values(name)[:1]), 0)
             for name in ("active", "pending", "debt")
         }
     )
+    return annotated
 
 
 def totals(*, merchant_id: int) -> dict[str, int]:

@@ -126,7 +126,8 @@ class Books(RuleBasedStateMachine):
                     allow_negative=may_owe,
                 )
             except DomainError:
-                assert points < 0 and not may_owe
+                assert points < 0
+                assert not may_owe
                 assert self.wallet.debt or -points > self.wallet.active
                 return
         if points > 0:
