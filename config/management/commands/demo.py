@@ -71,7 +71,7 @@ class Command(BaseCommand):
         place = "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104
         for _ in range(READY_SECONDS * 2):
             try:
-                with urllib.request.urlopen(f"http://{place}:{port}/health/live", timeout=2):  # noqa: S310
+                with urllib.request.urlopen(f"http://{place}:{port}/health/live", timeout=2):
                     break
             except urllib.error.HTTPError:
                 break
