@@ -52,3 +52,29 @@ def _return(refund: Refund) -> Return:
         amount_minor=refund.amount_minor,
         lines=tuple(ReturnLine(**line) for line in refund.lines),
     )
+
+
+def unpark_everybody(*, at: datetime, merchant: Merchant | None = None) -> int:
+    """
+    Apply every parked refund whose purchase is here by now; return how many.
+
+    A refund and its purchase that arrive in the same instant do not see each other: the sweep joins them.
+    """
+    only = "AND f.merchant_id = %s" if merchant else ""
+    ready = db.ask(
+        f"""
+        SELECT f.merchant_id, f.source, f.purchase_reference FROM loyalty_refund f
+        JOIN loyalty_reference r ON r.merchant_id = f.merchant_id AND r.reference = f.purchase_reference
+             AND r.kind = 'purchase' AND r.source = f.source
+        WHERE f.status = 'parked' {only}
+        """,
+        [merchant.pk] if merchant else [],
+    )
+    by_source: dict[tuple[int, str], list[str]] = {}
+    for merchant_id, source, reference in ready.rows:
+        by_source.setdefault((merchant_id, source), []).append(reference)
+    shops = Merchant.objects.in_bulk({merchant_id for merchant_id, _ in by_source})
+    return sum(
+        unpark(merchant=shops[merchant_id], source=source, references=references, at=at, by="sweep")
+        for (merchant_id, source), references in by_source.items()
+    )
