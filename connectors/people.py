@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 from connectors.models import Connection
 from connectors.sources.base import Left, Met, Who
@@ -33,7 +34,7 @@ def find(*, connection: Connection, whos: Iterable[Who], met: Sequence[Met] = ()
     wanted = [who for who in dict.fromkeys([*introduced, *whos]) if who.given]
     if not wanted:
         return {}
-    known = _recognize(connection.merchant, wanted)
+    known = _introduce(_recognize(connection.merchant, wanted), wanted)
     enrolls = connection.enroll == Connection.Enroll.ALWAYS
     strangers = [
         introduced.get(who) or Met(who)
@@ -44,6 +45,25 @@ def find(*, connection: Connection, whos: Iterable[Who], met: Sequence[Met] = ()
         _enroll(connection, strangers, at=at)
         known |= _recognize(connection.merchant, [one.who for one in strangers])
     return known
+
+
+def _introduce(known: Known, wanted: Sequence[Who]) -> Known:
+    """
+    Add the strangers who share an outside id with somebody known: two messages of one batch, of which one
+    said the e-mail. Drained one after the other, the first would have made the second one's id known.
+    """
+    by_id = {given: customer_id for who, customer_id in known.items() for given in _outside_ids(who)}
+    return {
+        who: by_id[given]
+        for who in wanted
+        if who not in known
+        for given in _outside_ids(who)
+        if given in by_id
+    } | known
+
+
+def _outside_ids(who: Who) -> list[Given]:
+    return [given for given in _given(who) if given.type == "external_id"]
 
 
 def _joins(met: Met | None) -> bool:
@@ -184,7 +204,7 @@ def meet(*, connection: Connection, met: Met, customer_id: int, at: datetime) ->
             people.add_identifiers(customer=customer, given=[given], at=at, by=by)
         except identifiers.IdentifierTaken:
             continue  # two customers there, one here, or the other way round: merging is for people
-    news = {
+    news: dict[str, Any] = {
         name: value
         for name, value in (
             ("name", _printable(met.who.name)),

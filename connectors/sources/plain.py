@@ -188,7 +188,7 @@ class Plain(base.Source):
                 raise NotAnEvent(f"`events` is a list of 1 to {MOST_EVENTS} events.")
             return Envelope(event_id, "events", sent_at)
         type = event.get("type")
-        if not isinstance(type, str) or not 0 < len(type) <= 60:
+        if not isinstance(type, str) or not 0 < len(type) <= 60 or not type.isprintable():
             raise NotAnEvent("An event has event_id, type and data; or the message has a list of events.")
         return Envelope(event_id, type, sent_at)
 

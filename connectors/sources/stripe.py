@@ -96,6 +96,8 @@ class Stripe(base.Source):
             raise NotAnEvent("A Stripe event has an id, a type and the time it was created.")
         if not 0 < len(event_id) <= base.MOST_ID or not 0 < len(type) <= 120:
             raise NotAnEvent("The event's id or type is empty or too long.")
+        if not (event_id + type).isprintable():
+            raise NotAnEvent("The event's id or type holds control characters.")
         waits = _waits(type, event)
         return Envelope(event_id, type, created, options.settle_seconds if waits else 0)
 

@@ -12,7 +12,7 @@ from django.test import Client
 
 from connectors import connections, inbox
 from connectors.models import Connection
-from loyalty import ledger, members
+from loyalty import balances
 
 STRIPE_SECRET = "whsec_the_cafes_own_stripe_secret"
 PLAIN_SECRET = "whsec_" + base64.b64encode(b"a secret of the cafe's server").decode()
@@ -106,7 +106,9 @@ def points(noon):
     """`points(ana)` is what she can use now."""
 
     def points(customer, **after):
-        balance = ledger.balance(membership=members.membership(customer=customer), at=noon + timedelta(**after))
+        balance = balances.balance(
+            merchant=customer.merchant, customer_id=customer.pk, at=noon + timedelta(**after)
+        )
         return balance["active"] - balance["debt"]
 
     return points

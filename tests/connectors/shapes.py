@@ -149,7 +149,10 @@ def invoice(n=1, *, amount=1299, email="ana@example.com", **more):
                     "quantity": 1,
                     "discount_amounts": [],
                     "taxes": [],
-                    "pricing": {"type": "price_details", "price_details": {"price": "price_1", "product": "prod_1"}},
+                    "pricing": {
+                        "type": "price_details",
+                        "price_details": {"price": "price_1", "product": "prod_1"},
+                    },
                     "metadata": {"category": "plan"},
                 }
             ],

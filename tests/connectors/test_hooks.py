@@ -144,7 +144,16 @@ def test_a_connection_that_was_switched_off_is_not_found(stripe, post):
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"nonsense", b"[]", b'"text"', b"null", b'{"id": "evt_1", "type": "a\x00b"}', b"\xff\xfe", b"{" * 5000],
+    [
+        b"",
+        b"nonsense",
+        b"[]",
+        b'"text"',
+        b"null",
+        b'{"id": "evt_1", "type": "a\x00b"}',
+        b"\xff\xfe",
+        b"{" * 5000,
+    ],
 )
 def test_what_is_not_an_object_is_refused(stripe, post, body):
     answer = post(stripe, body)
@@ -160,6 +169,8 @@ def test_what_is_not_an_object_is_refused(stripe, post, body):
         {"id": ""},
         {"id": 7},
         {"id": "e" * 300},
+        {"id": "evt\x00_1"},
+        {"type": "charge\x00.succeeded"},
         {"type": None},
         {"type": "t" * 300},
         {"created": None},
