@@ -17,7 +17,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 
-from customers import identifiers, people
+from customers import erasure, identifiers, people
 from customers.admin.forms import ConfirmForm, Enroll, IdentifierForm, PersonForm, ReasonForm
 from customers.admin.panels import PANELS, PRESENT, Panel
 from customers.identifiers import Given
@@ -313,11 +313,11 @@ class CustomerAdmin(FactAdmin):
                 "Points and purchases stay in the books without a person."
             ),
             done=_("Erased. The books are kept, the person is gone."),
-            do=lambda said: _erasure().erase(customer=customer, **_who(request)),
+            do=lambda said: erasure.erase(customer=customer, **_who(request)),
         )
 
     def download_view(self, request: HttpRequest, customer: Customer) -> HttpResponse:
-        text = json.dumps(_erasure().export(customer=customer), indent=2, ensure_ascii=False, default=str)
+        text = json.dumps(erasure.export(customer=customer), indent=2, ensure_ascii=False, default=str)
         return HttpResponse(
             text,
             content_type="application/json",
@@ -326,9 +326,3 @@ class CustomerAdmin(FactAdmin):
                 "Cache-Control": "no-store",
             },
         )
-
-
-def _erasure() -> Any:
-    from customers import erasure
-
-    return erasure

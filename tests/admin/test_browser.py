@@ -10,7 +10,7 @@ from loyalty.models import TierSet
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 SIZES = {"desk": (1280, 900, "light"), "phone": (390, 844, "dark")}
 # Known in the theme's own templates: the list of the filter sheet, and parts outside of landmarks.
-THEME = {"region", "list"}
+THEME = {"region", "list", "landmark-one-main", "landmark-unique"}
 
 
 @pytest.fixture(params=SIZES)

@@ -176,7 +176,7 @@ def test_the_history_says_who_changed_what(desk, program, owner):
     assert owner.username in history
 
 
-def tiers(*levels, **more):
+def tiers(*levels, perks="", **more):
     said = {
         "tiers-TOTAL_FORMS": str(len(levels)),
         "tiers-INITIAL_FORMS": "0",
@@ -191,7 +191,7 @@ def tiers(*levels, **more):
             f"tiers-{n}-name": name,
             f"tiers-{n}-at": at,
             f"tiers-{n}-multiplier": "1",
-            f"tiers-{n}-perks": "[]",
+            f"tiers-{n}-perks": perks,
         }
     return said
 
@@ -218,6 +218,21 @@ def test_a_draft_is_previewed_and_published(desk, cafe, program, ana, sale, noon
     assert ana.memberships.get().tier == "Star"
     page = desk.post(reverse("admin:loyalty_tierset_change", args=[draft.pk]), said)
     assert page.status_code == 403
+
+
+def test_perks_are_lines_of_text(desk, program):
+    said = tiers(("Guest", "0"), program=program.pk, metric="spend", perks="Free delivery\n+50 Hello\n\n+9")
+
+    desk.post("/admin/loyalty/tierset/add/", said)
+
+    tier = Tier.objects.get(name="Guest")
+    assert tier.perks == [
+        {"kind": "benefit", "name": "Free delivery"},
+        {"kind": "entry_points", "points": 50, "name": "Hello"},
+        {"kind": "entry_points", "points": 9},
+    ]
+    page = desk.get(reverse("admin:loyalty_tierset_change", args=[tier.tier_set_id])).content.decode()
+    assert "Free delivery\n+50 Hello\n+9" in page
 
 
 def test_a_live_set_is_copied_to_be_changed(desk, program):
