@@ -15,5 +15,13 @@ def every(seconds: float, task: str) -> dict[str, Any]:
 
 SCHEDULE: dict[str, dict[str, Any]] = {
     "inbox": every(5, "connectors.tasks.drain"),
+    "diary": every(5, "customers.tasks.relay"),
+    "points": every(60, "loyalty.tasks.settle"),
+    "tiers": every(600, "loyalty.tasks.review_tiers"),
+    "sales that wait for somebody": every(600, "loyalty.tasks.match"),
+    "birthdays": every(900, "loyalty.tasks.give_birthdays"),
+    "old codes": every(24 * 3600, "customers.tasks.forget_codes"),
     "old messages": every(24 * 3600, "connectors.tasks.empty_bodies"),
+    "old codes and sessions": every(3600, "portal.tasks.forget"),
+    "old answers": every(3600, "api.tasks.purge_answers"),
 }

@@ -69,7 +69,7 @@ AUTH_USER_MODEL = "merchants.Staff"
 # one: the higher room is named here. Each is (function, kinds it hears): "told" hears what was told from
 # outside, "*" everything.
 TOUCHPOINT_LISTENERS: list[tuple[str, tuple[str, ...]]] = [
-    ("loyalty.bonuses.on_contacts", ("identifier.verified", "customer.converted")),
+    ("loyalty.members.on_contacts", ("identifier.verified", "customer.converted")),
     ("loyalty.bonuses.on_touchpoints", ("told",)),
 ]
 
@@ -227,6 +227,9 @@ LOGIN_REDIRECT_URL = "admin:index"
 SECURE_SSL_REDIRECT = IS_HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^health/"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if IS_HTTPS else None
+# Behind a proxy, the header in which it tells the visitor's address, like X-Real-IP. Unset, nobody's word is
+# taken for it: a header that no proxy overwrites says whatever a visitor likes.
+CLIENT_ADDRESS_HEADER = env.str("CLIENT_ADDRESS_HEADER", default="")
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if IS_HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = IS_HTTPS
 SECURE_HSTS_PRELOAD = IS_HTTPS

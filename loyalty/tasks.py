@@ -1,0 +1,34 @@
+"""What time does to points and tiers, for the worker."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from loyalty import bonuses, expiry, matching, parking, tier_reviews
+
+
+@shared_task
+def settle() -> None:
+    """Activate and expire the points that are due. Reads and spending never wait for it."""
+    expiry.run(at=timezone.now())
+
+
+@shared_task
+def review_tiers() -> None:
+    """Put scheduled tiers in force, review whose check date is past, and warn whose is near."""
+    at = timezone.now()
+    tier_reviews.publish_due(at=at)
+    tier_reviews.review_due(at=at)
+
+
+@shared_task
+def give_birthdays() -> None:
+    """Give the points of today's birthdays."""
+    bonuses.give_birthdays(at=timezone.now())
+
+
+@shared_task
+def match() -> None:
+    """Give waiting sales the customers, and waiting refunds the purchases, that are here by now."""
+    at = timezone.now()
+    matching.match_everybody(at=at)
+    parking.unpark_everybody(at=at)
