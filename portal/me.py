@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from customers import consent, people
+from customers import consent, erasure, people
 from customers.consent import Choice
 from customers.models import Identifier
 from lib.errors import DomainError
@@ -147,17 +147,25 @@ def wording(visit: Visit) -> str:
 @require_safe
 @member_door
 def data(visit: Visit) -> HttpResponse:
-    """Download everything that is kept about this customer."""
-    from customers import erasure
-
-    body = orjson.dumps(
-        erasure.export(customer=visit.member),
-        default=str,
-        option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS,
+    """Download everything that is kept about this customer, for programs."""
+    kept = erasure.export(customer=visit.member)
+    return _file(
+        visit, orjson.dumps(kept, default=str, option=orjson.OPT_INDENT_2), "application/json", "json"
     )
-    response = HttpResponse(body, content_type="application/json")
-    today = timezone.localtime().date().isoformat()
-    response.headers["Content-Disposition"] = f'attachment; filename="{visit.merchant.slug}-{today}.json"'
+
+
+@require_safe
+@member_door
+def sheets(visit: Visit) -> HttpResponse:
+    """Download the same as spreadsheets, one per table."""
+    kept = erasure.export(customer=visit.member)
+    return _file(visit, erasure.archive(kept), "application/zip", "zip")
+
+
+def _file(visit: Visit, body: bytes, content_type: str, ending: str) -> HttpResponse:
+    response = HttpResponse(body, content_type=content_type)
+    name = f"{visit.merchant.slug}-{timezone.localtime().date().isoformat()}.{ending}"
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 
 
@@ -167,8 +175,6 @@ def leave(visit: Visit) -> HttpResponse:
     """Leave the program for good: asked once more, with what is lost."""
     form = LeaveForm(visit.request.POST if visit.request.method == "POST" else None)
     if form.is_bound and form.is_valid():
-        from customers import erasure
-
         erasure.erase(customer=visit.member, at=timezone.now(), by="customer")
         visits.sign_out(visit)
         messages.info(visit.request, _("You have left, and your data is deleted. Take care!"))

@@ -20,5 +20,6 @@ urlpatterns = [
     path("<slug:slug>/me/name", me.name, name="name"),
     path("<slug:slug>/me/consents", me.consents, name="consents"),
     path("<slug:slug>/me/data.json", me.data, name="data"),
+    path("<slug:slug>/me/data.zip", me.sheets, name="sheets"),
     path("<slug:slug>/me/leave", me.leave, name="leave"),
 ]

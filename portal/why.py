@@ -15,10 +15,11 @@ Reason = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The bill: what is asked, the lines with their amounts, and the sum."""
+    """The bill: what is asked, the lines with their amounts, and the sum with its words."""
 
     question: str
     lines: list[tuple[str, str]]
+    makes: str
     total: str
 
 
@@ -32,31 +33,32 @@ def explain(entry: Any, *, plan: Plan, locale: str) -> Account | None:
     lines: list[tuple[str, str]] = []
     for rule in rules:
         if "rate" in rule:
-            lines += _base(rule, rules, currency=currency, plan=plan, locale=locale)
+            lines += _base(rule, rules, currency=currency, locale=locale)
         elif "factor" not in rule:
             lines.append((_named(rule), words.signed(rule["points"], locale=locale)))
-    total = f"{words.number(points, locale=locale)} {plan.points_name}"
-    return Account(_("Why %(points)s?") % {"points": words.number(points, locale=locale)}, lines, total)
+    return Account(
+        question=_("Why %(points)s?") % {"points": words.number(points, locale=locale)},
+        lines=lines,
+        makes=_("Makes, in whole points"),
+        total=f"{words.number(points, locale=locale)} {plan.points_name}",
+    )
 
 
-def _base(
-    rule: Reason, rules: list[Reason], *, currency: str, plan: Plan, locale: str
-) -> list[tuple[str, str]]:
+def _base(rule: Reason, rules: list[Reason], *, currency: str, locale: str) -> list[tuple[str, str]]:
     """What was paid, the rate, what multiplied it, and the one rounding."""
     rate, basis = Fraction(*rule["rate"]), int(rule["basis_minor"])
     per = {
         "number": words.number(rate.numerator, locale=locale),
-        "points": plan.points_name,
         "money": words.money(rate.denominator, currency, locale=locale),
     }
     lines = [
         (_("Paid, as far as it earns"), words.money(basis, currency, locale=locale)),
-        (_("%(number)s %(points)s per %(money)s") % per, _exact(rate * basis, locale)),
+        (_("%(number)s per %(money)s") % per, _exact(rate * basis, locale)),
     ]
     for other in rules:
         if "factor" in other:
             lines.append((_named(other), f"× {_exact(Fraction(*other['factor']), locale)}"))
-    if len(lines) > 2 or Fraction(rule["points"]) != rate * basis:
+    if any("factor" not in other and other is not rule for other in rules):
         lines.append((_("Together, in whole points"), words.signed(rule["points"], locale=locale)))
     return lines
 

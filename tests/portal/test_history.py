@@ -38,11 +38,11 @@ def test_a_purchase_says_why_so_many(client, ana, buy):
 
     assert "Purchase of €12.99" in page
     # 12.99 beans, times 1.25 with Silver, is 16.2375: sixteen.
-    bill = page.split("Why 16?")[1].split("Makes")[0]
+    bill = page.split("Why 16?")[1].split("Balance")[0]
     assert "Paid, as far as it earns €12.99" in bill
-    assert "1 beans per €1.00 12.99" in bill
+    assert "1 per €1.00 12.99" in bill
     assert "Your level Silver × 1.25" in bill
-    assert "Together, in whole points +16" in bill
+    assert "Makes, in whole points 16 beans" in bill
     assert "Balance 616" in page
 
 
@@ -58,7 +58,8 @@ def test_bonuses_stand_on_lines_of_their_own(client, ana, cafe, program, buy, no
     bill = text(client.get("/cafe-mira/history")).split("Why 37?")[1]
 
     assert "Oat week +25" in bill
-    assert "Makes 37 beans" in bill
+    assert "Together, in whole points +12" in bill
+    assert "Makes, in whole points 37 beans" in bill
 
 
 def test_the_running_balance_goes_down_with_the_page(client, ana, buy):

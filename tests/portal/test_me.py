@@ -1,6 +1,8 @@
 """My data: what the shop knows, what I allow, a download, and the way out."""
 
+import io
 import json
+import zipfile
 
 import pytest
 from django.utils import timezone
@@ -91,6 +93,18 @@ def test_the_download_holds_everything_of_ana_and_nothing_of_others(client, ana,
     assert "attachment" in response.headers["Content-Disposition"]
     assert "ana@example.com" in json.dumps(json.loads(response.content))
     assert b"bo@example.com" not in response.content
+
+
+def test_the_sheets_hold_the_same_as_a_zip(client, ana, bo):
+    sign_in(client, ana)
+
+    response = client.get("/cafe-mira/me/data.zip")
+
+    assert response.headers["Content-Disposition"].endswith('.zip"')
+    with zipfile.ZipFile(io.BytesIO(response.content)) as pack:
+        text = "".join(pack.read(name).decode() for name in pack.namelist())
+    assert "ana@example.com" in text
+    assert "bo@example.com" not in text
 
 
 def test_leaving_is_asked_once_more(client, ana):

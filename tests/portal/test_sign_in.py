@@ -3,12 +3,14 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.utils import timezone
 
-from customers import people
+from customers import erasure, people
 from customers.identifiers import Given
-from customers.models import Consent, Customer
+from customers.models import Consent, Customer, SignInCode
 from loyalty import members
+from portal import tasks, visits
 from tests.portal.visitor import sign_in
 
 pytest_plugins = ["tests.mail"]
@@ -131,7 +133,7 @@ def test_a_member_of_one_merchant_is_nobody_at_another(client, cafe, ana, bar_ni
     page = client.get("/bar-nilo").content.decode()
     assert "Sign in or join" in page
     assert "Ana" not in page
-    for path in ("history", "me", "me/data.json", "me/leave"):
+    for path in ("history", "me", "me/data.json", "me/data.zip", "me/leave"):
         assert client.get(f"/bar-nilo/{path}").headers["Location"] == "/bar-nilo"
 
 
@@ -172,8 +174,6 @@ def test_signing_out_needs_a_form(client, cafe, ana):
 @pytest.mark.parametrize("end", ["block", "erase"])
 def test_who_is_blocked_or_erased_is_out_at_once_everywhere(client, cafe, ana, end):
     sign_in(client, ana)
-    from customers import erasure
-
     reason = {"reason": "fraud"} if end == "block" else {}
 
     verb = erasure.erase if end == "erase" else people.block
@@ -204,6 +204,34 @@ def test_one_network_address_may_not_ask_without_end(client, shop, post_office, 
     assert len(post_office.letters) == 2
     elsewhere = client.post("/cafe-mira", {"contact": "c@example.com"}, REMOTE_ADDR="192.0.2.7")
     assert elsewhere.status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("header", "told", "counted"),
+    [
+        ("", {"X-Real-IP": "192.0.2.9"}, "127.0.0.1"),
+        ("X-Real-IP", {"X-Real-IP": "192.0.2.9"}, "192.0.2.9"),
+        ("X-Forwarded-For", {"X-Forwarded-For": "10.0.0.1, 192.0.2.9"}, "192.0.2.9"),
+        ("X-Real-IP", {"X-Real-IP": "2001:db8:1:2:3:4:5:6"}, "2001:db8:1:2::/64"),
+        ("X-Real-IP", {"X-Real-IP": "not an address"}, "not an address"),
+        ("X-Real-IP", {}, "127.0.0.1"),
+    ],
+)
+def test_limits_count_the_visitors_address_as_the_proxy_tells_it(rf, settings, header, told, counted):
+    settings.CLIENT_ADDRESS_HEADER = header
+
+    assert visits.address(rf.get("/", headers=told)) == counted
+
+
+def test_what_is_over_is_forgotten_by_itself(client, shop, post_office):
+    client.post("/cafe-mira", {"contact": "ana@example.com"})
+    Session.objects.update(expire_date=timezone.now() - timedelta(days=1))
+    SignInCode.objects.update(expires_at=timezone.now() - timedelta(days=2))
+
+    tasks.forget()
+
+    assert not Session.objects.exists()
+    assert not SignInCode.objects.exists()
 
 
 @pytest.mark.parametrize("contact", ["", "ana", "ana@", "<script>@example.com", "x" * 300 + "@example.com"])
