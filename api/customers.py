@@ -13,7 +13,7 @@ from api.door import Door, call
 from api.fields import Birthday, Body, Language, Name, Short
 from api.filters import Filters, Since
 from api.shapes import CustomerOut
-from customers import identifiers, people, records
+from customers import erasure, identifiers, people, records
 from customers.consent import Choice
 from customers.identifiers import TYPES, Given, InvalidIdentifier
 from customers.models import Customer, Identifier
@@ -180,6 +180,18 @@ class OneCustomer(Door):
                 **{name: text for name, text in texts.items() if name in said.model_fields_set},
             ),
             show=lambda changed: Answer(200, shown(self, mine.pk), customer_id=mine.pk),
+        )
+
+    @call(scopes=("customers:write",), answers={204: None})
+    def delete(self, customer: str) -> Answer:
+        """
+        Erase a customer.
+
+        The person is removed, the books are kept. There is no way back.
+        """
+        mine = own(self, customer)
+        return self.do(
+            lambda: erasure.erase(customer=mine, at=self.at, by=self.by), show=lambda _: Answer(204)
         )
 
 

@@ -8,7 +8,8 @@ from api import fields
 from api.answers import Answer
 from api.customers import own
 from api.door import Door, call
-from api.shapes import BalanceOut, EntryOut, TimelineOut
+from api.shapes import BalanceOut, EntryOut, ExportOut, TimelineOut
+from customers import erasure
 from customers.models import Customer, Touchpoint
 from lib import public_ids
 from loyalty import balances, ledger, members, programs, statement
@@ -49,6 +50,13 @@ class Entries(Door):
         language = customer.language or self.merchant.language
         with translation.override(language):
             return [entry(row, language=language, points_name=points_name) for row in rows]
+
+
+class Export(Door):
+    @call(scopes=("customers:export",), answers={200: ExportOut})
+    def get(self, customer: str) -> Answer:
+        """Read everything that is kept about a customer."""
+        return Answer(200, erasure.export(customer=own(self, customer)))
 
 
 class Timeline(Door):

@@ -23,6 +23,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/customers/<str:customer>", customers.OneCustomer.as_view()),
     path("v1/customers/<str:customer>/balance", entries.Balance.as_view()),
     path("v1/customers/<str:customer>/entries", entries.Entries.as_view()),
+    path("v1/customers/<str:customer>/export", entries.Export.as_view()),
     path("v1/customers/<str:customer>/timeline", entries.Timeline.as_view()),
     path("v1/purchases", purchases.Purchases.as_view()),
     path("v1/purchases/<str:purchase>", purchases.OnePurchase.as_view()),

@@ -111,7 +111,7 @@ def test_free_details_are_what_a_database_can_hold(till, ana, data):
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "1e999", '{"a":' * 20 + "1" + "}" * 20])
 def test_free_details_are_finite_and_shallow(till, value):
-    raw = '{"anonymous_id": "a", "kind": "page.viewed", "data": {"x": %s}}' % value
+    raw = f'{{"anonymous_id": "a", "kind": "page.viewed", "data": {{"x": {value}}}}}'
 
     answer = till.generic("POST", f"{V1}/touchpoints", raw, content_type="application/json")
 

@@ -1,0 +1,72 @@
+"""The OpenAPI document is committed, complete and true; the reference page works under the content policy."""
+
+import json
+from pathlib import Path
+
+import pytest
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.validation import validate_schema
+
+from tests.api.test_outsiders import CALLS
+
+COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
+HOW = "python manage.py spectacular --format openapi-json --file docs/openapi.json"
+
+
+@pytest.fixture
+def document():
+    return json.loads(json.dumps(SchemaGenerator().get_schema(request=None, public=True), default=str))
+
+
+def test_the_committed_document_is_the_present_one(document):
+    assert document == json.loads(COMMITTED.read_text()), f"The API changed: run `{HOW}` and commit it."
+
+
+def test_it_is_valid_and_names_every_call_with_its_scopes(document):
+    validate_schema(document)
+    described = {
+        (method, path.removeprefix("/api/v1/")): operation["x-scopes"]
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    }
+    served = {
+        (method, route.replace("<str:", "{").replace(">", "}")): list(call.scopes)
+        for (method, route), call in CALLS.items()
+    }
+    assert described == served
+
+
+def test_operation_ids_are_unique(document):
+    ids = [call["operationId"] for calls in document["paths"].values() for call in calls.values()]
+
+    assert len(set(ids)) == len(ids)
+
+
+def test_the_document_is_served(client, db):
+    answer = client.get("/api/schema?format=json")
+
+    assert answer.status_code == 200
+    assert answer.json()["info"]["title"] == "Loyalty API"
+
+
+def test_the_page_loads_nothing_from_elsewhere_and_has_no_inline_script(client, db):
+    page = client.get("/api/docs")
+
+    assert page.status_code == 200
+    text = page.content.decode()
+    assert "https://" not in text.replace("http://testserver", "")
+    assert "<script>" not in text
+    assert "script-src 'self'" in page["Content-Security-Policy"]
+
+
+@pytest.mark.browser
+@pytest.mark.django_db(transaction=True)
+def test_a_browser_shows_the_calls_without_complaint(page, live_server):
+    complaints = []
+    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+
+    page.goto(f"{live_server.url}/api/docs")
+    page.get_by_text("Record a purchase", exact=True).wait_for()
+
+    assert complaints == []
