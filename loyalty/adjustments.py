@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from customers.models import Customer
-from lib import db, public_ids
+from lib import db
 from lib.errors import Fault, Malformed
 from loyalty import desk, known, ledger, lookup
 from loyalty.desk import Desk
@@ -74,39 +74,40 @@ def adjust(
     ).first()
     if first is not None:
         return _repeat(work, person, said, reference, first.target_id)
-    number = public_ids.new()
+    entry_id = _move(work, person, points, reason.strip(), reference, allow_negative=allow_negative)
+    balance = work.balance(person.membership_id)
+    desk.write(work)
+    return AdjustmentReceipt("created", entry_id, points, reason.strip(), reference, balance)
+
+
+def _move(
+    work: Desk, person: lookup.Person, points: int, reason: str, reference: str, *, allow_negative: bool
+) -> int:
+    """Move the points in memory, keep the reference and note it; return the entry's id."""
     account = work.account(person.membership_id)
-    cause = Cause(
-        occurred_at=at,
-        reference=reference,
-        by=by,
-        reason={"code": "adjust", "text": reason.strip(), "adjustment": number},
-    )
+    cause = Cause(work.at, reference, reason={"code": "adjust", "text": reason}, by=work.by)
     if points > 0:
-        ends = work.plan.expiry.ends(at, zone=work.plan.zone)
-        work.book.earn(
-            account, [Grant(points, rule="adjustment", expires_at=ends)], cause=cause, kind="adjust"
-        )
+        ends = work.plan.expiry.ends(work.at, zone=work.plan.zone)
+        grant = Grant(points, rule="adjustment", expires_at=ends)
+        work.book.earn(account, [grant], cause=cause, kind="adjust")
     elif allow_negative:
         work.book.take(account, -points, cause=cause, kind="adjust")
     else:
         work.book.spend(account, -points, cause=cause, kind="adjust")
+    entry_id = int(account.entries[-1]["id"])
     work.references.append(
         known.reference_row(
             merchant_id=work.merchant.pk,
-            source=source,
+            source=work.source,
             kind="adjustment",
             reference=reference,
-            target_id=account.entries[-1]["id"],
-            at=at,
+            target_id=entry_id,
+            at=work.at,
         )
     )
-    data = {"points": points, "reason": reason.strip(), "by": by}
-    work.note("points.adjusted", customer_id=person.customer_id, at=at, data=data)
-    balance = work.balance(person.membership_id)
-    entry_id = account.entries[-1]["id"]
-    desk.write(work)
-    return AdjustmentReceipt("created", entry_id, points, reason.strip(), reference, balance)
+    data = {"points": points, "reason": reason, "by": work.by}
+    work.note("points.adjusted", customer_id=person.customer_id, at=work.at, data=data)
+    return entry_id
 
 
 def _check(points: int, reason: str) -> None:
