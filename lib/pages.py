@@ -10,6 +10,7 @@ from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.middleware.locale import LocaleMiddleware
+from django.utils import translation
 from simple_history.middleware import HistoryRequestMiddleware
 
 from lib.http import Door
@@ -34,7 +35,12 @@ class Sessions(_PagesOnly, SessionMiddleware):
 
 
 class Language(_PagesOnly, LocaleMiddleware):
-    pass
+    def __call__(self, request: HttpRequest) -> Any:
+        try:
+            return super().__call__(request)
+        finally:
+            # Django leaves the language on the thread, and the next request may be a till's.
+            translation.deactivate()
 
 
 class User(_PagesOnly, AuthenticationMiddleware):
