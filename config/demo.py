@@ -41,11 +41,16 @@ PARTS = ("grocery", "produce", "meat", "deli", "pastry", "drugstore", "fuel", "o
 
 @dataclass(slots=True)
 class State:
-    """What must be the same the next time. `told` purchases are in; the first day lies `shift_days` later."""
+    """
+    What must be the same the next time.
+
+    `told` purchases are in; the panel lies `shift_days` later; of its `households` so many take part (0: all).
+    """
 
     merchant: str = ""
     shift_days: int = 0
     told: int = 0
+    households: int = 0
     password: str = ""
     key: str = ""
 
@@ -69,7 +74,7 @@ def path() -> Path:
     return Path(settings.DATA_DIR) / "demo.json"
 
 
-def prepare(*, at: datetime) -> tuple[Merchant, State]:
+def prepare(*, at: datetime, households: int = 0) -> tuple[Merchant, State]:
     """Make the shop, its program, its staff and a key, where they are not there yet."""
     text = (FOLDER / "program.yaml").read_text()
     if not Merchant.objects.filter(slug=SLUG).exists():
@@ -78,7 +83,9 @@ def prepare(*, at: datetime) -> tuple[Merchant, State]:
     state = _load()
     if state.merchant != merchant.public_id:
         yesterday = at.astimezone(merchant.zone).date() - timedelta(days=1)
-        state = State(merchant=merchant.public_id, shift_days=_shift(merchant, yesterday))
+        state = State(
+            merchant=merchant.public_id, shift_days=_shift(merchant, yesterday), households=households
+        )
     _give_staff(merchant, state)
     if not state.key or keys.find(state.key, at=at) is None:
         state.key = keys.issue(merchant=merchant, name="demo", by="demo")
@@ -115,8 +122,8 @@ def _give_staff(merchant: Merchant, state: State) -> None:
 # --- the panel ----------------------------------------------------------------------------------------
 
 
-def panel(zone: ZoneInfo) -> list[Basket]:
-    """Return all baskets in the order of their time, which is local and of the year they were bought in."""
+def panel(zone: ZoneInfo, households: int = 0) -> list[Basket]:
+    """Return the baskets in the order of their time, which is local and of the year they were bought in."""
     baskets: list[Basket] = []
     household = moment = 0
     with gzip.open(FOLDER / "baskets.csv.gz", "rt", newline="") as file:
@@ -124,6 +131,8 @@ def panel(zone: ZoneInfo) -> list[Basket]:
             number = int(row[0])
             moment = int(row[1]) + (moment if number == household else 0)
             household = number
+            if households and number > households and number != GUEST:
+                continue
             local = datetime.fromtimestamp(moment, UTC).astimezone(zone).replace(tzinfo=None)
             baskets.append(Basket(number, local, row[2], tuple(int(part or 0) for part in row[4:])))
     return sorted(baskets, key=lambda basket: (basket.at, basket.household))
@@ -168,7 +177,7 @@ def replay(
     *, merchant: Merchant, state: State, at: datetime, each: Callable[[int, int], None] | None = None
 ) -> int:
     """Tell every sale until yesterday that was not told yet; return how many there were. Stop it as you like."""
-    baskets = panel(merchant.zone)
+    baskets = panel(merchant.zone, state.households)
     until = due(baskets, state, until=at.astimezone(merchant.zone).date())
     if state.told >= until:
         return 0

@@ -35,17 +35,20 @@ class Command(BaseCommand):
             "--no-serve", action="store_true", help="make it and stop, without running anything"
         )
         parser.add_argument(
+            "--households", type=int, default=0, help="a smaller demo: only so many customers (default: all)"
+        )
+        parser.add_argument(
             "--host", default="127.0.0.1", help="address to listen on (default: this machine only)"
         )
         parser.add_argument("--port", type=int, default=8000, help="port to listen on (default: 8000)")
 
-    def handle(self, *, no_serve: bool, host: str, port: int, **options: Any) -> None:
+    def handle(self, *, no_serve: bool, host: str, port: int, households: int, **options: Any) -> None:
         if not no_serve and is_taken(host, port):
             raise CommandError(f"Port {port} is in use. Stop what listens there, or: --port {port + 1}")
         started = time.monotonic()
         call_command("migrate", interactive=False, verbosity=0)
         at = timezone.now()
-        merchant, state = demo.prepare(at=at)
+        merchant, state = demo.prepare(at=at, households=households)
         # Hundreds of thousands of rows are alive at a time and none is in a cycle.
         gc.freeze()
         gc.set_threshold(100_000, 20, 20)
