@@ -8,7 +8,7 @@ in memory. What the facts mean for customers and points is decided in `connector
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -195,7 +195,7 @@ class Source:
     `kind` is stored in the database and stands in addresses: never rename it.
     """
 
-    kind: str = ""
+    kind: ClassVar[str] = ""
     label: str = ""
     Options: type[Options] = Options
 
