@@ -58,6 +58,15 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True)
+class Search:
+    """A search box of a list, for what is looked up all day."""
+
+    label: str
+    link: str
+    example: str
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One step of setting up. The list is shown until every step is done."""
 
@@ -68,11 +77,13 @@ class Step:
 
 
 Part = Callable[[Ids], Iterable[Any]]
-_parts: dict[str, list[tuple[int, str, Part]]] = {"figures": [], "charts": [], "alerts": [], "steps": []}
+_parts: dict[str, list[tuple[int, str, Part]]] = {
+    kind: [] for kind in ("searches", "figures", "charts", "alerts", "steps")
+}
 
 
 def part(kind: str, *, permission: str, order: int = 50) -> Callable[[Part], Part]:
-    """Add a function's `figures`, `charts`, `alerts` or `steps` to the start page."""
+    """Add a function's `searches`, `figures`, `charts`, `alerts` or `steps` to the start page."""
 
     def add(says: Part) -> Part:
         _parts[kind].append((order, permission, says))

@@ -1,4 +1,8 @@
-"""What the start page says about points: figures, the tier mix, what needs attention, the first steps."""
+"""
+What the start page says about points: figures, the tier mix, what needs attention, the first steps.
+
+Who may see the program sees what the shop earns; at the counter the search is enough.
+"""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -14,7 +18,7 @@ from django.utils.translation import gettext as say
 from customers.models import Customer
 from lib import money
 from lib.admin import Ids, within
-from lib.start_page import Alert, Bar, Chart, Figure, Step, part
+from lib.start_page import Alert, Bar, Chart, Figure, Search, Step, part
 from loyalty import ledger
 from loyalty.models import CustomerDay, EarningRule, Membership, Program, Purchase, Refund, TierSet
 from merchants.models import ApiKey, Merchant
@@ -36,6 +40,15 @@ def _shown(count: int) -> str:
     return f"{MOST:,}+" if count > MOST else f"{count:,}"
 
 
+@part("searches", permission="customers.view_customer")
+def find(ids: Ids) -> Iterable[Search]:
+    yield Search(
+        say("Find a customer"),
+        reverse("admin:customers_customer_changelist"),
+        say("Card, phone, e-mail or name"),
+    )
+
+
 @part("figures", permission="customers.view_customer", order=10)
 def customers(ids: Ids) -> Iterable[Figure]:
     rows = within(Customer.objects.filter(status="active"), ids)
@@ -48,7 +61,7 @@ def customers(ids: Ids) -> Iterable[Figure]:
     )
 
 
-@part("figures", permission="loyalty.view_entry", order=20)
+@part("figures", permission="loyalty.view_program", order=20)
 def outstanding(ids: Ids) -> Iterable[Figure]:
     sums: Counter[str] = Counter()
     for merchant in _merchants(ids):
@@ -60,7 +73,7 @@ def outstanding(ids: Ids) -> Iterable[Figure]:
     yield Figure(say("Points outstanding"), f"{sums['active']:,}", note)
 
 
-@part("figures", permission="loyalty.view_purchase", order=30)
+@part("figures", permission="loyalty.view_program", order=30)
 def sales(ids: Ids) -> Iterable[Figure]:
     today = timezone.localdate()
     for days in (7, 30):
@@ -80,7 +93,7 @@ def sales(ids: Ids) -> Iterable[Figure]:
         )
 
 
-@part("charts", permission="loyalty.view_purchase", order=5)
+@part("charts", permission="loyalty.view_program", order=5)
 def per_day(ids: Ids) -> Iterable[Chart]:
     today = timezone.localdate()
     days = [today - timedelta(days=back) for back in range(DAYS - 1, -1, -1)]
@@ -99,7 +112,7 @@ def per_day(ids: Ids) -> Iterable[Chart]:
     yield Chart(title, bars, say("No purchase in these days."), is_columns=True)
 
 
-@part("charts", permission="loyalty.view_membership", order=10)
+@part("charts", permission="loyalty.view_program", order=10)
 def tier_mix(ids: Ids) -> Iterable[Chart]:
     rows = within(Membership.objects.all(), ids).order_by().values("tier").annotate(members=Count("pk"))
     levels = within(TierSet.objects.filter(status="live"), ids).values_list("tiers__name", "tiers__at")

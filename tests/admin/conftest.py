@@ -4,6 +4,7 @@ import pytest
 from django.contrib import admin
 from django.test import Client
 
+from connectors.models import Connection, InboundEvent
 from customers.identifiers import Given
 from lib.admin import path_to_merchant, within
 from loyalty import purchases, refunds
@@ -50,6 +51,11 @@ def next_door(bar_nilo, bo, noon):
     purchases.record(merchant=bar_nilo, sale=unknown, at=noon)
     back = Return(reference="NR-1", occurred_at=noon, purchase_reference="N-1", amount_minor=100)
     refunds.record(merchant=bar_nilo, refund=back, at=noon)
+    machine = Connection.objects.create(merchant=bar_nilo, code="nilo", kind="plain", secret_sealed="-")
+    InboundEvent.objects.create(
+        merchant=bar_nilo, connection=machine, event_id="nilo-1", type="purchase", body='{"who": "Bo"}',
+        status="failed", due_at=noon, occurred_at=noon, received_at=noon,
+    )  # fmt: skip
     return bar_nilo
 
 

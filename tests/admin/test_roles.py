@@ -2,6 +2,7 @@
 
 import pytest
 
+from loyalty import purchases
 from merchants import staff
 from merchants.models import Role
 from tests.cast import staff_of
@@ -67,6 +68,16 @@ def test_a_cashier_cannot_adjust_points(sit_down, cashier, ana):
     page = browser.get(f"/admin/customers/customer/{ana.pk}/change/").content.decode()
     assert "Adjust points" not in page
     assert "Erase" not in page
+
+
+def test_a_cashier_starts_with_the_search_and_sees_no_revenue(sit_down, cashier, cafe, ana, sale, noon):
+    purchases.record(merchant=cafe, sale=sale(60_000), at=noon)
+
+    page = sit_down(cashier).get("/admin/").content.decode()
+
+    assert "Find a customer" in page
+    assert "Points outstanding" not in page
+    assert "Purchases per day" not in page
 
 
 def test_an_analyst_reads_and_changes_nothing(sit_down, analyst, cafe, ana, program):
