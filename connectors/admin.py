@@ -1,6 +1,7 @@
 """Connections are set up here; messages are read here, and those that failed are tried again."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from django import forms
@@ -8,17 +9,21 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 
 from connectors import connections, inbox
 from connectors.models import Connection, InboundEvent
 from connectors.sources import SOURCES
-from lib.admin import ConfigAdmin, FactAdmin, OneMerchantForm
+from lib.admin import ConfigAdmin, FactAdmin, Ids, OneMerchantForm, within
 from lib.errors import DomainError
+from lib.start_page import Alert, part
 
 MOST_SHOWN = 20_000
+MOST_COUNTED = 1000
 
 
 class ConnectionForm(OneMerchantForm):
@@ -171,3 +176,17 @@ class InboundEventAdmin(FactAdmin):
             _("%(count)s messages are due again. Those that are done stay done.") % {"count": count},
             messages.SUCCESS if count else messages.WARNING,
         )
+
+
+@part("alerts", permission="connectors.view_inboundevent", order=30)
+def stuck(ids: Ids) -> Iterable[Alert]:
+    """Messages that nobody but a person can help, on the start page. Counted no further than a thousand."""
+    rows = within(InboundEvent.objects.filter(status__in=["attention", "failed"]), ids)
+    link = reverse("admin:connectors_inboundevent_changelist")
+    for status, text in (
+        ("attention", say("Messages from other machines need somebody")),
+        ("failed", say("Messages from other machines failed")),
+    ):
+        if count := len(rows.filter(status=status).order_by().values_list("pk")[: MOST_COUNTED + 1]):
+            shown = f"{MOST_COUNTED:,}+" if count > MOST_COUNTED else f"{count:,}"
+            yield Alert(text, shown, f"{link}?status__exact={status}")

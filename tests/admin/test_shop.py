@@ -198,6 +198,16 @@ def test_the_start_page_says_what_needs_attention(desk, cafe, ana, sale, noon, t
     assert "Silver" in page
 
 
+def test_the_start_page_says_that_messages_are_stuck(sit_down, cafe, next_door):
+    neighbor = Role.objects.get(merchant=next_door).staff
+
+    theirs = sit_down(neighbor).get("/admin/").content.decode()
+    ours = sit_down(staff_of(cafe, "owner")).get("/admin/").content.decode()
+
+    assert "Messages from other machines failed" in theirs
+    assert "Messages from other machines failed" not in ours
+
+
 def test_the_start_page_is_bounded_and_kept_for_a_minute(desk, cafe, ana, sale, noon):
     purchases.record_all(merchant=cafe, sales=[sale() for _ in range(30)], at=noon)
     with db.watching() as first:
