@@ -6,7 +6,9 @@ import shutil
 import pytest
 from django.conf import settings
 from django.core.cache import cache
+from django.test import TransactionTestCase
 
+from loyalty import triggers
 from tests.cast import *  # noqa: F403 - the cast's fixtures are everybody's
 from tests.threads import at_once as run_at_once
 
@@ -17,6 +19,15 @@ os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 def pytest_configure(config):
     # A password costs a quarter second on purpose; a suite that signs in a hundred times need not pay it.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+def _empty_tables(self, flush=TransactionTestCase._fixture_teardown):
+    """After a test with real commits its rows are deleted, facts too; the flush puts the triggers back."""
+    triggers.remove()
+    flush(self)
+
+
+TransactionTestCase._fixture_teardown = _empty_tables
 
 
 @pytest.fixture(autouse=True)
