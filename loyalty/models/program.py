@@ -77,7 +77,7 @@ class Program(Row):
             ),
             models.CheckConstraint(
                 condition=~models.Q(expiry_mode__in=["age", "age_rounded", "inactivity"])
-                | models.Q(expiry_months__gte=1),
+                | models.Q(expiry_months__gte=1, expiry_months__isnull=False),
                 name="expiry_by_age_needs_months",
             ),
         ]
@@ -153,7 +153,8 @@ class TierSet(Row):
                 fields=["program"], condition=models.Q(status="live"), name="one_live_tier_set_per_program"
             ),
             models.CheckConstraint(
-                condition=~models.Q(window="rolling_days") | models.Q(window_days__gte=1),
+                condition=~models.Q(window="rolling_days")
+                | models.Q(window_days__gte=1, window_days__isnull=False),
                 name="a_rolling_window_needs_days",
             ),
         ]
