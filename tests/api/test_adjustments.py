@@ -4,6 +4,8 @@ import pytest
 
 from tests.api.conftest import V1
 
+pytestmark = pytest.mark.core
+
 
 @pytest.fixture
 def adjust(till, ana):

@@ -6,6 +6,8 @@ from lib import db
 from tests.api.conftest import V1, buy
 from tests.cast import client_of
 
+pytestmark = pytest.mark.core
+
 
 def send(till, *events, query=""):
     return till.post(

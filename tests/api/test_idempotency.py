@@ -11,6 +11,8 @@ from loyalty.models import Purchase
 from tests.api.conftest import V1, buy
 from tests.cast import client_of
 
+pytestmark = pytest.mark.core
+
 KEY = {"HTTP_IDEMPOTENCY_KEY": "k-1"}
 
 

@@ -1,7 +1,11 @@
 """A sale from the till's door to the books."""
 
+import pytest
+
 from customers import journey
 from tests.api.conftest import V1, buy
+
+pytestmark = pytest.mark.core
 
 
 def test_a_sale_is_answered_with_its_points_the_reasons_and_the_balance(till, bought, ana):

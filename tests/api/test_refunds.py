@@ -4,6 +4,8 @@ import pytest
 
 from tests.api.conftest import V1, buy
 
+pytestmark = pytest.mark.core
+
 
 @pytest.fixture
 def sold(till, bought):
