@@ -63,15 +63,20 @@ def welcome(
     ]
     if not ready:
         return
-    work = _desk(merchant, [(person, at) for person in ready], at=at)
     names = {person.customer_id: _names(plan, person, has.get(person.customer_id, [])) for person in ready}
-    said = _said(merchant, [name for each in names.values() for name in each])
-    for person in ready:
-        mine = names[person.customer_id]
-        _remember(work, [name for name in mine if name not in said])
-        if gives and not said.intersection(mine):
-            for rule in plan.events("welcome"):
+    every = [name for each in names.values() for name in each]
+    said = _said(merchant, every)
+    rules = plan.events("welcome") if gives else []
+    # Only whom something may be given is locked. Behind the lock it is looked up again: another worker may
+    # have been welcoming the same people.
+    due = [person for person in ready if rules and not said.intersection(names[person.customer_id])]
+    work = _desk(merchant, [(person, at) for person in due], at=at)
+    said = _said(merchant, every) if due else said
+    for person in due:
+        if not said.intersection(names[person.customer_id]):
+            for rule in rules:
                 _give(work, plan, person, rule, at=at, reference="welcome")
+    _remember(work, [name for name in every if name not in said])
     desk.write(work)
 
 
@@ -99,16 +104,20 @@ def on_touchpoints(touchpoints: Sequence[Touchpoint], at: datetime) -> None:
         plan, people = people_of(merchant, told, at=at)
         if plan is None or not plan.events("touchpoint"):
             continue
-        looks = [(people[one.customer_id], one.occurred_at) for one in told if one.customer_id in people]
-        work = _desk(merchant, looks, at=at)
-        names = {one.pk: f"touchpoint:{one.public_id}" for one in told}
-        said = _said(merchant, names.values())
-        for one in told:
-            person = people.get(one.customer_id or 0)
-            if person is None or names[one.pk] in said:
+        heard = [
+            (one, people[one.customer_id], rules)
+            for one in told
+            if one.customer_id in people
+            and (rules := _rules_for(programs.current(merchant=merchant, at=one.occurred_at), one.kind))
+        ]
+        work = _desk(merchant, [(person, one.occurred_at) for one, person, _ in heard], at=at)
+        names = {one.pk: f"touchpoint:{one.public_id}" for one, _, _ in heard}
+        said = _said(merchant, names.values()) if heard else set()
+        for one, person, rules in heard:
+            if names[one.pk] in said:
                 continue
             before = len(work.notes)
-            for rule in _rules_for(work.plan_at(one.occurred_at), one.kind):
+            for rule in rules:
                 _give(work, plan, person, rule, at=one.occurred_at, reference=one.public_id)
             if len(work.notes) > before:
                 _remember(work, [names[one.pk]])
