@@ -30,6 +30,13 @@ class ExpiringOut(BaseModel):
     at: datetime
 
 
+class ActivatingOut(BaseModel):
+    """`at` is null for points that wait for a release."""
+
+    points: int
+    at: datetime | None
+
+
 class ProgressOut(BaseModel):
     """`to_next` and `to_stay` are in the unit of the tier metric: minor units, points, purchases or days."""
 
@@ -38,6 +45,7 @@ class ProgressOut(BaseModel):
     to_next: int | None
     to_stay: int | None
     until: datetime | None
+    metric: str
 
 
 class BalanceOut(BaseModel):
@@ -50,6 +58,7 @@ class BalanceOut(BaseModel):
     debt: int
     lifetime_earned: int
     expiring: list[ExpiringOut]
+    activating: list[ActivatingOut] | None = Field(None, description="In reads only.")
     tier: ProgressOut
     as_of: datetime
 

@@ -7,6 +7,8 @@ import pytest
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.validation import validate_schema
 
+from api import shapes
+from tests.api.conftest import V1, buy
 from tests.api.test_outsiders import CALLS
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
@@ -40,6 +42,50 @@ def test_operation_ids_are_unique(document):
     ids = [call["operationId"] for calls in document["paths"].values() for call in calls.values()]
 
     assert len(set(ids)) == len(ids)
+
+
+def is_as_described(said, model):
+    """Check an answer against its shape: every field is there, none is missing from the document."""
+    model.model_validate(said)
+    assert set(said) <= set(model.model_fields)
+    assert {name for name, field in model.model_fields.items() if field.is_required()} <= set(said)
+
+
+def test_answers_are_as_the_document_describes(till, bought, ana):
+    sold = buy(
+        till, bought(1299, lines=[{"amount_minor": 1299}], tenders=[{"kind": "card", "amount_minor": 1}])
+    )
+    is_as_described(sold.json(), shapes.PurchaseOut)
+    is_as_described(sold.json()["balance"], shapes.BalanceOut)
+    is_as_described(sold.json()["balance"]["tier"], shapes.ProgressOut)
+    is_as_described(sold.json()["why"][0], shapes.WhyOut)
+    refund = {"reference": "F-1", "amount_minor": 100}
+    refunded = till.post(f"{V1}/purchases/{sold.json()['id']}/refunds", refund)
+    is_as_described(refunded.json(), shapes.RefundOut)
+    parked = till.post(f"{V1}/refunds", {"reference": "F-2", "purchase_reference": "no", "amount_minor": 100})
+    is_as_described(parked.json(), shapes.WaitingOut)
+    basket = {"customer": ana.public_id, "currency": "EUR", "amount_minor": 100}
+    is_as_described(till.post(f"{V1}/calculate", basket).json(), shapes.CalculationOut)
+    said = {"customer": ana.public_id, "points": 1, "reason": "x", "reference": "A-1"}
+    is_as_described(till.post(f"{V1}/adjustments", said).json(), shapes.AdjustmentOut)
+    said = {"customer": ana.public_id, "kind": "page.viewed"}
+    is_as_described(till.post(f"{V1}/touchpoints", said).json(), shapes.TouchpointOut)
+    events = [{"event_id": "1", "type": "purchase", "data": bought(100)}, {"event_id": "2", "type": "x"}]
+    for result in till.post(f"{V1}/batches", {"events": events}).json()["results"]:
+        is_as_described(result, shapes.ResultOut)
+    is_as_described(till.get(f"{V1}/nowhere").json(), shapes.Problem)
+    one = f"customers/{ana.public_id}"
+    is_as_described(till.get(f"{V1}/{one}").json(), shapes.CustomerOut)
+    is_as_described(till.get(f"{V1}/{one}/balance").json(), shapes.BalanceOut)
+    for path, model in (
+        ("customers", shapes.CustomerOut),
+        ("purchases", shapes.PurchaseOut),
+        (f"{one}/entries", shapes.EntryOut),
+        (f"{one}/timeline", shapes.TimelineOut),
+        ("programs", shapes.ProgramOut),
+        ("tiers", shapes.TierOut),
+    ):
+        is_as_described(till.get(f"{V1}/{path}").json()["results"][0], model)
 
 
 def test_the_document_is_served(client, db):
