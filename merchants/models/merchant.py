@@ -11,7 +11,9 @@ from lib.models import Row
 
 def validate_currency(code: str) -> None:
     if not money.is_known(code):
-        raise ValidationError(_("%(code)s is not an ISO 4217 currency code, like EUR."), params={"code": code})
+        raise ValidationError(
+            _("%(code)s is not an ISO 4217 currency code, like EUR."), params={"code": code}
+        )
 
 
 def validate_timezone(name: str) -> None:
