@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 from datetime import timedelta
+from itertools import permutations
 
 import pytest
 from django.db import transaction
@@ -12,7 +13,9 @@ from django.test import Client
 
 from connectors import connections, inbox
 from connectors.models import Connection
-from loyalty import balances
+from loyalty import balances, programs
+from loyalty.models import Tier
+from tests.connectors.shapes import NOON
 
 STRIPE_SECRET = "whsec_the_cafes_own_stripe_secret"
 PLAIN_SECRET = "whsec_" + base64.b64encode(b"a secret of the cafe's server").decode()
@@ -112,3 +115,29 @@ def points(noon):
         return balance["active"] - balance["debt"]
 
     return points
+
+
+@pytest.fixture
+def tell_in_every_order(stripe, program, post, drain):
+    """
+    `tell_in_every_order(sale, ["session", "charge"])` tells one sale per order of these messages, drains
+    after each round of messages or (`together`) after all, and some minutes later; returns the orders by
+    the number of their sale.
+    """
+
+    # So many sales make Ana Gold: here every tier earns alike, so that each sale's points can be told.
+    Tier.objects.update(multiplier=1)
+    programs.publish(program=program, at=NOON.replace(year=2025), by="test")
+
+    def tell(messages, names, *, together=False):
+        orders = dict(enumerate(permutations(names), start=1))
+        for place in range(len(names)):
+            for n, order in orders.items():
+                post(stripe, messages(n)[order[place]])
+            if not together:
+                drain(seconds=place)
+        for minute in range(5, 11):
+            drain(minutes=minute)
+        return orders
+
+    return tell

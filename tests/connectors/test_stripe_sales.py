@@ -1,123 +1,29 @@
 """Stripe's messages of one sale, in any order, become one purchase."""
 
 from datetime import timedelta
-from itertools import permutations
 
 import pytest
 
 from connectors.models import InboundEvent
 from customers.models import Customer, Identifier
-from loyalty import programs
-from loyalty.models import Purchase, Refund, Tier
+from loyalty.models import Purchase, Refund
 from tests.connectors.conftest import connect
 from tests.connectors.shapes import (
-    BEFORE_BASIL,
-    NOON,
-    charge,
     customer,
-    dispute,
     event,
-    invoice,
-    invoice_payment,
-    old_invoice,
     payment,
-    refund,
     session,
+)
+from tests.connectors.telling import (
+    BILLING,
+    LEFT,
+    SALE,
+    sale,
+    statuses,
+    wrong,
 )
 
 pytestmark = [pytest.mark.django_db, pytest.mark.core]
-
-
-def sale(n=1):
-    return {
-        "session": event("checkout.session.completed", session(n, customer="cus_1")),
-        "payment": event("payment_intent.succeeded", payment(n, customer="cus_1")),
-        "charge": event("charge.succeeded", charge(n)),
-        "customer": event("customer.created", customer(), id=f"evt_customer_{n}"),
-        "refund": event("refund.created", refund(n, amount=500)),
-        "refunded": event("charge.refunded", charge(n, refunded=500)),
-    }
-
-
-def billing(n=1):
-    return {
-        "invoice": event("invoice.paid", invoice(n)),
-        "link": event("invoice_payment.paid", invoice_payment(n)),
-        "payment": event("payment_intent.succeeded", payment(n, email="ana@example.com")),
-        "charge": event("charge.succeeded", charge(n)),
-        "refund": event("refund.created", refund(n, amount=500)),
-    }
-
-
-def old_billing(n=1):
-    refunds = {"object": "list", "has_more": False, "data": [refund(n, amount=500)]}
-    return {
-        "invoice": event("invoice.paid", old_invoice(n), version=BEFORE_BASIL),
-        "payment": event("payment_intent.succeeded", payment(n, invoice=f"in_{n}"), version=BEFORE_BASIL),
-        "charge": event("charge.succeeded", charge(n, invoice=f"in_{n}"), version=BEFORE_BASIL),
-        "refunded": event(
-            "charge.refunded",
-            charge(n, invoice=f"in_{n}", refunded=500, refunds=refunds),
-            version=BEFORE_BASIL,
-        ),
-    }
-
-
-def disputed(n=1):
-    return {
-        "session": sale(n)["session"],
-        "opened": event("charge.dispute.created", dispute(n)),
-        "withdrawn": event("charge.dispute.funds_withdrawn", dispute(n)),
-        "lost": event("charge.dispute.closed", dispute(n, status="lost")),
-        "won": event("charge.dispute.closed", dispute(n, status="won")),
-        "reinstated": event("charge.dispute.funds_reinstated", dispute(n, status="won")),
-    }
-
-
-SALE, BILLING, DISPUTED = sale(), billing(), disputed()
-LEFT = 12 - 12 * 500 // 1299
-
-
-@pytest.fixture
-def tell_in_every_order(stripe, program, post, drain):
-    """
-    `tell_in_every_order(sale, ["session", "charge"])` tells one sale per order of these messages, drains
-    after each round of messages or (`together`) after all, and some minutes later; returns the orders by
-    the number of their sale.
-    """
-
-    # So many sales make Ana Gold: here every tier earns alike, so that each sale's points can be told.
-    Tier.objects.update(multiplier=1)
-    programs.publish(program=program, at=NOON.replace(year=2025), by="test")
-
-    def tell(messages, names, *, together=False):
-        orders = dict(enumerate(permutations(names), start=1))
-        for place in range(len(names)):
-            for n, order in orders.items():
-                post(stripe, messages(n)[order[place]])
-            if not together:
-                drain(seconds=place)
-        for minute in range(5, 11):
-            drain(minutes=minute)
-        return orders
-
-    return tell
-
-
-def wrong(orders, *, points):
-    """The orders after which their sale is not on file exactly once, with these points left."""
-    found = {}
-    for row in Purchase.objects.all():
-        found.setdefault(int(row.reference.partition("_")[2]), []).append(
-            (row.status, row.points_earned - row.clawed_back)
-        )
-    return {
-        "-".join(order): found.get(n) for n, order in orders.items() if found.get(n) != [("recorded", points)]
-    }
-
-
-def statuses():
-    return set(InboundEvent.objects.values_list("status", flat=True))
 
 
 def test_a_paid_session_gives_its_customer_points(ana, stripe, post, drain, points):
@@ -318,158 +224,6 @@ def test_a_payment_that_fails_after_days_counts_never(ana, stripe, post, drain, 
 
     assert points(ana) == 0
     assert ana.touchpoints.filter(kind="payment.failed").count() == 1
-
-
-@pytest.mark.parametrize("together", [True, False])
-def test_an_invoice_and_its_payment_are_one_sale(together, ana, tell_in_every_order, points):
-    orders = tell_in_every_order(billing, ["invoice", "link", "payment", "refund"], together=together)
-
-    assert wrong(orders, points=LEFT) == {}
-    assert points(ana, minutes=10) == LEFT * len(orders)
-    assert set(Purchase.objects.values_list("reference", flat=True)) == {f"in_{n}" for n in orders}
-
-
-def test_if_both_were_awarded_the_later_one_is_voided(ana, stripe, post, drain, points):
-    post(stripe, BILLING["payment"])
-    drain(minutes=3)
-    post(stripe, BILLING["invoice"])
-    drain(minutes=3)
-    assert points(ana, minutes=3) == 24
-
-    post(stripe, BILLING["link"])
-    drain(minutes=4)
-
-    assert points(ana, minutes=4) == 12
-    assert sorted(Purchase.objects.values_list("reference", "status")) == [
-        ("in_1", "voided"),
-        ("pi_1", "recorded"),
-    ]
-
-
-def test_older_versions_of_the_api_say_the_same(ana, tell_in_every_order, points):
-    orders = tell_in_every_order(old_billing, list(old_billing()))
-
-    assert wrong(orders, points=LEFT) == {}
-    assert points(ana, minutes=10) == LEFT * len(orders)
-
-
-def test_an_invoices_lines_are_the_purchases_lines(ana, stripe, post, drain):
-    post(stripe, BILLING["invoice"])
-    drain()
-
-    [line] = Purchase.objects.get().lines
-    assert (line["id"], line["sku"], line["category"], line["amount_minor"]) == (
-        "il_1",
-        "prod_1",
-        "plan",
-        1299,
-    )
-
-
-def test_an_invoice_of_nothing_is_no_sale(ana, stripe, post, drain):
-    post(stripe, event("invoice.paid", invoice(amount=0)))
-    drain()
-
-    assert not Purchase.objects.exists()
-
-
-def test_a_voided_invoice_takes_its_sale_back(ana, stripe, post, drain, points):
-    post(stripe, BILLING["invoice"])
-    drain()
-    post(stripe, event("invoice.voided", invoice()))
-    drain()
-
-    assert points(ana) == 0
-
-
-def test_a_credit_note_takes_back_what_was_credited(ana, stripe, post, drain, points):
-    post(stripe, BILLING["invoice"])
-    note = {
-        "id": "cn_1",
-        "object": "credit_note",
-        "invoice": "in_1",
-        "currency": "eur",
-        "amount": 500,
-        "post_payment_amount": 500,
-        "pre_payment_amount": 0,
-        "refunds": [],
-        "status": "issued",
-    }
-    post(stripe, event("credit_note.created", note))
-    drain()
-    assert points(ana) == LEFT
-
-    post(stripe, event("credit_note.voided", note | {"status": "void"}))
-    drain()
-    assert points(ana) == 12
-
-
-def test_a_credit_note_that_was_refunded_counts_once(ana, stripe, post, drain, points):
-    post(stripe, BILLING["invoice"])
-    post(stripe, BILLING["link"])
-    note = {
-        "id": "cn_1",
-        "object": "credit_note",
-        "invoice": "in_1",
-        "currency": "eur",
-        "amount": 500,
-        "post_payment_amount": 500,
-        "refunds": [{"refund": "re_1", "amount_refunded": 500}],
-        "status": "issued",
-    }
-    post(stripe, event("credit_note.created", note))
-    post(stripe, BILLING["refund"])
-    drain()
-
-    assert points(ana) == LEFT
-
-
-def test_a_refund_that_fails_gives_the_points_back(ana, stripe, post, drain, points):
-    post(stripe, SALE["session"])
-    post(stripe, SALE["refund"])
-    drain()
-    assert points(ana) == 8
-
-    post(stripe, event("refund.failed", refund(amount=500, status="failed")))
-    drain()
-
-    assert points(ana) == 12
-
-
-def test_a_refund_that_is_pending_takes_nothing_yet(ana, stripe, post, drain, points):
-    post(stripe, SALE["session"])
-    post(stripe, event("refund.created", refund(status="pending")))
-    drain()
-    assert points(ana) == 12
-
-    post(stripe, event("refund.updated", refund(status="succeeded")))
-    drain()
-    assert points(ana) == 0
-
-
-def test_a_lost_dispute_takes_back_once(ana, tell_in_every_order, points):
-    orders = tell_in_every_order(disputed, ["session", "opened", "withdrawn", "lost"])
-
-    assert wrong(orders, points=0) == {}
-    assert points(ana, minutes=10) == 0
-    assert ana.touchpoints.filter(kind="dispute.opened").count() == len(orders)
-
-
-def test_a_won_dispute_leaves_the_points(ana, tell_in_every_order, points):
-    orders = tell_in_every_order(disputed, ["session", "withdrawn", "won", "reinstated"])
-
-    assert wrong(orders, points=12) == {}
-    assert points(ana, minutes=10) == 12 * len(orders)
-
-
-def test_refunds_that_were_never_told_are_shown_to_somebody(ana, stripe, post, drain):
-    post(stripe, SALE["session"])
-    post(stripe, SALE["refunded"])
-    drain(minutes=5)
-
-    row = InboundEvent.objects.get(type="charge.refunded")
-    assert row.status == "attention"
-    assert "refund.created" in row.error
 
 
 def test_a_customer_who_changes_their_contacts_is_known_by_the_new_ones(ana, stripe, post, drain):
