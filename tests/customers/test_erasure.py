@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.apps import apps
+from django.conf import settings
 from django.db import models
 
 from customers import consent, erasure, identifiers, journey, people
@@ -202,3 +203,11 @@ def test_archive_is_safe_to_open_in_a_spreadsheet(ana, noon):
 
     assert "'=HYPERLINK(1)" in text
     assert ",=HYPERLINK" not in text
+
+
+def test_the_guide_says_what_erasure_does_to_each_table():
+    page = (settings.BASE_DIR / "docs" / "guides" / "privacy.md").read_text()
+
+    for holding in erasure.registry().values():
+        shown = "yes" if holding.export else "no"
+        assert f"| `{holding.model}` | {holding.why} | {shown} |" in page
