@@ -150,6 +150,12 @@ if DATABASE["ENGINE"].endswith("sqlite3"):
 # on every request; a broken one costs one failed request.
 DATABASE["CONN_MAX_AGE"] = None
 DATABASE["CONN_HEALTH_CHECKS"] = False
+if DATABASE["ENGINE"].endswith("postgresql"):
+    # Django prepares nothing, for poolers that give each transaction another server: every statement is then
+    # planned anew, which costs a sale more than the work itself. Poolers learned it (pgbouncer 1.21); for an
+    # older one, 0 in the environment.
+    threshold = env.int("PREPARE_THRESHOLD", default=3)
+    DATABASE.setdefault("OPTIONS", {})["prepare_threshold"] = threshold or None
 
 # Cache and broker ----------------------------------------------------------------------------------
 
