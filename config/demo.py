@@ -35,7 +35,7 @@ SLUG, STAFF, NAMESAKE = "millers", "demo", "demo-0"
 GUEST = 518  # somebody who comes twice a week, short of the highest level
 FIRST_DAY, LAST_DAY = date(2017, 1, 1), date(2017, 12, 31)
 DAYS = (LAST_DAY - FIRST_DAY).days + 1
-CHUNK = 6_000
+CHUNK = 2_000
 PARTS = ("grocery", "produce", "meat", "deli", "pastry", "drugstore", "fuel", "other")
 
 
