@@ -6,6 +6,8 @@ import pytest
 
 from lib.http import RequestIdFilter, request_id
 
+pytestmark = pytest.mark.django_db
+
 
 def test_an_answer_carries_a_new_request_id(client):
     first, second = client.get("/health/live"), client.get("/health/live")
