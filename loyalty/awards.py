@@ -9,6 +9,7 @@ partial refunds add up; bonuses come on top.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from math import prod
 from typing import Any
 
 from loyalty.earning.base import EARNING_LINES, Basket, Line, unmet
@@ -56,7 +57,7 @@ def earning_lines(sale: Sale, *, tax_excluded: bool) -> list[tuple[Line, int]]:
     Goods and services only, with or without tax as the program says, less what points paid for.
     """
     lines = [line for line in sale.told_lines if line.kind in EARNING_LINES]
-    amounts = [line.amount_minor - (line.tax_minor if tax_excluded else 0) for line in lines]
+    amounts = [max(0, line.amount_minor - (line.tax_minor if tax_excluded else 0)) for line in lines]
     if tax_excluded and sale.lines and sale.tax_minor and not any(line.tax_minor for line in sale.lines):
         tax = largest_remainder(min(sale.tax_minor, sum(amounts)), amounts)
         amounts = [amount - part for amount, part in zip(amounts, tax, strict=True)]
@@ -69,29 +70,29 @@ def earning_lines(sale: Sale, *, tax_excluded: bool) -> list[tuple[Line, int]]:
     return list(zip(lines, amounts, strict=True))
 
 
-def largest_remainder(total: int, weights: Sequence[int | Fraction]) -> list[int]:
-    """Split `total` in proportion to `weights` into whole parts that add up to it exactly."""
+def largest_remainder(total: int, weights: Sequence[int]) -> list[int]:
+    """Split `total` in proportion to `weights`, none negative, into whole parts that add up to it exactly."""
     if len(weights) == 1:
         return [total]
     whole = sum(weights)
     if not whole:
         return [total] + [0] * (len(weights) - 1) if weights else []
-    exact = [Fraction(total * weight) / whole for weight in weights]
-    parts = [int(share) for share in exact]
-    left = total - sum(parts)
-    by_remainder = sorted(range(len(parts)), key=lambda place: (parts[place] - exact[place], place))
-    for place in by_remainder[:left]:
-        parts[place] += 1
+    shares = [divmod(total * weight, whole) for weight in weights]
+    parts = [part for part, _ in shares]
+    if left := total - sum(parts):
+        by_remainder = sorted(range(len(parts)), key=lambda place: (-shares[place][1], place))
+        for place in by_remainder[:left]:
+            parts[place] += 1
     return parts
 
 
-def round_points(exact: Fraction, rounding: str) -> int:
-    """Round once, the way the program says: floor, half_up or ceil."""
+def round_points(numerator: int, denominator: int, rounding: str) -> int:
+    """Round a quotient once, the way the program says: floor, half_up or ceil."""
     if rounding == "floor":
-        return exact.numerator // exact.denominator
+        return numerator // denominator
     if rounding == "ceil":
-        return -(-exact.numerator // exact.denominator)
-    return (2 * exact.numerator + exact.denominator) // (2 * exact.denominator)
+        return -(-numerator // denominator)
+    return (2 * numerator + denominator) // (2 * denominator)
 
 
 def compute(plan: Plan, basket: Basket) -> Award:
@@ -125,7 +126,7 @@ def _standing(plan: Plan, basket: Basket, award: Award) -> list[PlanRule]:
     for rule in plan.rules:
         if rule.plugin.role == "event":
             continue
-        reason = unmet(basket, rule.params, rule.code) or rule.plugin.why_not(basket, rule.params)
+        reason = unmet(basket, rule.conditions) or rule.plugin.why_not(basket, rule.params)
         if reason:
             award.why.append(_did_not(rule, reason))
         else:
@@ -200,8 +201,10 @@ def _give_base(
         award.why.extend(_did_not(rule, "nothing_to_multiply") for rule, _ in factors)
         return
     rule, rate, amounts = base
-    by_line = _exact_by_line(basket, amounts, rate * tier_factor, factors)
-    points = _at_most(round_points(sum(by_line, Fraction(0)), plan.rounding), rule)
+    by_line, denominator = _exact_by_line(
+        basket, amounts, rate if tier_factor == 1 else rate * tier_factor, factors
+    )
+    points = _at_most(round_points(sum(by_line), denominator, plan.rounding), rule)
     _grant(award, rule, points)
     award.why.append(
         {
@@ -225,17 +228,17 @@ def _give_base(
 
 def _exact_by_line(
     basket: Basket, amounts: list[int], rate: Fraction, factors: list[tuple[PlanRule, Fraction]]
-) -> list[Fraction]:
+) -> tuple[list[int], int]:
+    """Return what each line is worth as numerators over one denominator: exact, in whole numbers."""
     if not factors:
-        return [rate * amount for amount in amounts]
-    exact = []
+        return [rate.numerator * amount for amount in amounts], rate.denominator
+    numerators = []
     for (line, _), amount in zip(basket.lines, amounts, strict=True):
-        worth = rate
+        worth = rate.numerator * amount
         for rule, factor in factors:
-            if rule_matches(line, rule.params):
-                worth *= factor
-        exact.append(worth * amount)
-    return exact
+            worth *= factor.numerator if rule_matches(line, rule.params) else factor.denominator
+        numerators.append(worth)
+    return numerators, prod((factor.denominator for _, factor in factors), start=rate.denominator)
 
 
 def _grant(award: Award, rule: PlanRule, points: int) -> None:

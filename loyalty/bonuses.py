@@ -307,7 +307,7 @@ def _give(
     points = int(rule.plugin.worth(basket, rule.params) or 0)
     if rule.params.max_points is not None:
         points = min(points, rule.params.max_points)
-    if not points or unmet(basket, rule.params, rule.code):
+    if not points or unmet(basket, rule.conditions):
         return
     kind = rule.plugin.kind
     reason = {"code": kind, "rule": rule.code, "points": points, "version": plan.version}

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from loyalty import calendar
 from loyalty.earning import RULES, Params, Rule
-from loyalty.earning.base import CAPS
+from loyalty.earning.base import CAPS, Condition, conditions
 
 Document = dict[str, Any]
 
@@ -24,10 +24,22 @@ class PlanRule:
     plugin: Rule
     params: Params
     qualifies: bool
+    conditions: tuple[Condition, ...]
+    caps: tuple[str, ...]
 
-    @property
-    def caps(self) -> list[str]:
-        return [period for name, period in CAPS.items() if getattr(self.params, name) is not None]
+    @staticmethod
+    def read(document: Document) -> "PlanRule":
+        """Return the rule of a published document, with what every sale would compute again made ready."""
+        plugin = RULES[document["kind"]]
+        params = plugin.Params.model_validate(document["params"])
+        return PlanRule(
+            code=document["code"],
+            plugin=plugin,
+            params=params,
+            qualifies=plugin.qualifies if params.qualifies is None else params.qualifies,
+            conditions=conditions(params, document["code"]),
+            caps=tuple(period for name, period in CAPS.items() if getattr(params, name) is not None),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +127,11 @@ class Plan:
     def local(self, at: datetime) -> datetime:
         return at.astimezone(self.zone)
 
+    def window_starts(self, day: date, *, joined_at: datetime) -> date:
+        """Return the first day whose sums count for the tier on `day`."""
+        by_anniversary = self.tiers.window == "membership_year"
+        return self.tiers.window_starts(day, joined=self.local(joined_at).date() if by_anniversary else day)
+
 
 def read_tiers(document: Document | None) -> Tiers:
     """Return the levels that a document describes; none without one."""
@@ -139,16 +156,7 @@ def read(
 ) -> Plan:
     """Return the plan that a published document describes."""
     program, tiers = document["program"], document["tiers"]
-    rules = tuple(
-        PlanRule(
-            code=rule["code"],
-            plugin=plugin,
-            params=(params := plugin.Params.model_validate(rule["params"])),
-            qualifies=plugin.qualifies if params.qualifies is None else params.qualifies,
-        )
-        for rule in document["rules"]
-        for plugin in [RULES[rule["kind"]]]
-    )
+    rules = tuple(PlanRule.read(rule) for rule in document["rules"])
     return Plan(
         program_id=program_id,
         version=version,

@@ -54,12 +54,13 @@ class Standing:
 
     def figure(self, plan: Plan, day: date) -> int:
         """Return the metric's sum in the window that ends on `day`, with what the command added."""
-        starts = plan.tiers.window_starts(day, joined=plan.local(self.joined_at).date())
-        added: dict[date, int] = {}
-        for (on, currency), sums in self.days.items():
-            if starts <= on <= day and (plan.tiers.metric != "spend" or currency == plan.currency):
-                added[on] = added.get(on, 0) + _measure(plan, sums, is_busy=on in self.busy_days)
-        return self.figures.get(day, 0) + sum(added.values())
+        total = self.figures.get(day, 0)
+        if self.days:
+            starts = plan.window_starts(day, joined_at=self.joined_at)
+            for (on, currency), sums in self.days.items():
+                if starts <= on <= day and (plan.tiers.metric != "spend" or currency == plan.currency):
+                    total += _measure(plan, sums, is_busy=on in self.busy_days)
+        return total
 
     def times_of(self, rule: PlanRule, day: date) -> dict[tuple[str, str], int]:
         """Return how often a capped rule gave points in the periods that hold `day`."""
@@ -145,7 +146,7 @@ def ask_figures(
     """
     rows = []
     for membership_id, joined_at, day, sale_day in looks:
-        starts = plan.tiers.window_starts(day, joined=plan.local(joined_at).date())
+        starts = plan.window_starts(day, joined_at=joined_at)
         rows.append((membership_id, day, max(starts, FIRST_DAY), sale_day))
     source, params = db.given({"id": "bigint", "day": "date", "starts": "date", "sale_day": "date"}, rows)
     only = "AND d.currency = %s" if plan.tiers.metric == "spend" else ""

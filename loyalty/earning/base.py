@@ -1,9 +1,11 @@
 """What an earning rule is. Rules are arithmetic: they import neither Django nor the clock."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
+from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -132,35 +134,63 @@ class Bonus(Rule):
 
     def worth(self, basket: Basket, params: Settings) -> Fraction | None:
         assert isinstance(params, Bonus.Params)
-        return Fraction(params.points)
+        return exact(params.points)
 
 
 CAPS = {"cap_per_day": "day", "cap_per_month": "month", "cap_per_year": "year", "cap_ever": "ever"}
 
 
-def unmet(basket: Basket, params: Params, rule: str) -> str | None:
-    """Return the code of the first of the common conditions that this sale does not meet."""
-    day, clock = basket.local.date(), basket.local.time()
-    if (params.from_ and day < params.from_) or (params.until and day > params.until):
-        return "not_on_this_day"
-    if params.weekdays and WEEKDAYS[day.weekday()] not in params.weekdays:
-        return "not_on_this_weekday"
-    if not _is_within(clock, params.time_from, params.time_until):
-        return "not_at_this_time"
-    for wanted, has, code in (
-        (params.tiers, basket.tier, "not_for_this_tier"),
-        (params.stores, basket.store, "not_in_this_store"),
-        (params.channels, basket.channel, "not_on_this_channel"),
-    ):
-        if wanted and has not in wanted:
+Condition = tuple[str, Callable[[Basket], bool]]
+
+
+def conditions(params: Params, rule: str) -> tuple[Condition, ...]:
+    """
+    Return what a sale must meet, in the order it is looked at: (code of the refusal, is it met?).
+
+    Only what the settings ask for, so that a rule without any costs a sale nothing.
+    """
+    found: list[Condition] = []
+    first, last, start, end = params.from_, params.until, params.time_from, params.time_until
+    if first or last:
+        within = (first or date.min, last or date.max)
+        found.append(("not_on_this_day", lambda basket: within[0] <= basket.local.date() <= within[1]))
+    if params.weekdays:
+        days = {WEEKDAYS.index(day) for day in params.weekdays}
+        found.append(("not_on_this_weekday", lambda basket: basket.local.weekday() in days))
+    if start or end:
+        found.append(("not_at_this_time", lambda basket: _is_within(basket.local.time(), start, end)))
+    if params.tiers:
+        found.append(("not_for_this_tier", lambda basket: basket.tier in params.tiers))
+    if params.stores:
+        found.append(("not_in_this_store", lambda basket: basket.store in params.stores))
+    if params.channels:
+        found.append(("not_on_this_channel", lambda basket: basket.channel in params.channels))
+    if params.segments:
+        found.append(("not_in_this_segment", lambda basket: not basket.segments.isdisjoint(params.segments)))
+    if params.categories:
+        found.append(
+            ("not_on_these_goods", lambda basket: any(matches(line, params) for line, _ in basket.lines))
+        )
+    if params.min_amount_minor:
+        found.append(("amount_too_small", lambda basket: basket.basis_minor >= params.min_amount_minor))
+    found += [
+        (f"{name}_reached", _below(cap, (rule, period)))
+        for name, period in CAPS.items()
+        if (cap := getattr(params, name)) is not None
+    ]
+    return tuple(found)
+
+
+def _below(cap: int, times: tuple[str, str]) -> Callable[[Basket], bool]:
+    return lambda basket: basket.times.get(times, 0) < cap
+
+
+def unmet(basket: Basket, asked: Iterable[Condition]) -> str | None:
+    """Return the code of the first condition that this sale does not meet."""
+    for code, is_met in asked:
+        if not is_met(basket):
             return code
-    if params.segments and not basket.segments.intersection(params.segments):
-        return "not_in_this_segment"
-    if params.categories and not any(line.category in params.categories for line, _ in basket.lines):
-        return "not_on_these_goods"
-    if params.min_amount_minor and basket.basis_minor < params.min_amount_minor:
-        return "amount_too_small"
-    return _capped(basket, params, rule)
+    return None
 
 
 def _is_within(clock: time, start: time | None, end: time | None) -> bool:
@@ -169,12 +199,10 @@ def _is_within(clock: time, start: time | None, end: time | None) -> bool:
     return (start is None or clock >= start) and (end is None or clock < end)
 
 
-def _capped(basket: Basket, params: Params, rule: str) -> str | None:
-    for name, period in CAPS.items():
-        cap = getattr(params, name)
-        if cap is not None and basket.times.get((rule, period), 0) >= cap:
-            return f"{name}_reached"
-    return None
+@lru_cache(maxsize=4096)
+def exact(value: Decimal | int, per: int = 1) -> Fraction:
+    """Return `value / per` as a fraction: the same few are asked for with every sale."""
+    return Fraction(value) / per
 
 
 def matches(line: Line, params: Params) -> bool:

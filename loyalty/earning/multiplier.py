@@ -18,4 +18,4 @@ class Multiplier(base.Rule):
 
     def worth(self, basket: base.Basket, params: base.Params) -> Fraction | None:
         assert isinstance(params, Multiplier.Params)
-        return Fraction(params.factor)
+        return base.exact(params.factor)

@@ -23,4 +23,4 @@ class PerAmount(base.Rule):
     def worth(self, basket: base.Basket, params: base.Params) -> Fraction | None:
         assert isinstance(params, PerAmount.Params)
         per = params.per_minor.get(basket.currency)
-        return Fraction(params.points, per) if per else None
+        return base.exact(params.points, per) if per else None
