@@ -107,7 +107,8 @@ def ask(sql: str, params: Sequence[Any] = ()) -> Answer:
     connection.ensure_connection()
     with connection.wrap_database_errors:
         cursor = _server_cursor()
-        cursor.execute(sql, params)
+        # Binary answers: a time that arrives as text costs more to read than the row it stands in.
+        cursor.execute(sql, params, binary=True)
     return Answer(cursor)
 
 
