@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
+from zlib import crc32
 
 from customers.identifiers import Given, InvalidIdentifier, normalize, resolve
 from lib import db, money, public_ids
@@ -66,6 +67,9 @@ class Counts:
     enrolled: int = 0
     points: int = 0
 
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
+
 
 @dataclass(slots=True)
 class Chunk:
@@ -86,6 +90,7 @@ def load(
     enroll: bool = False,
     add_stores: bool = False,
     dry_run: bool = False,
+    share: tuple[int, int] = (0, 1),
     refuse: Callable[[Sequence[str], Refusal], None] | None = None,
     each: Callable[[Counts], None] | None = None,
 ) -> Counts:
@@ -97,9 +102,11 @@ def load(
     (with the columns), `each` the counts after each transaction.
 
     :param as_of: `today` gives the points now, `history` by the rules and expiry of each sale's time
+    :param share: (part, parts): only the customers of one part, for several processes at once; all lines of
+        a customer, as the file writes them, are of one part, in their order
     :raises BadColumns: the first line does not name the columns that are needed
     """
-    reader = Reader(merchant=merchant, file=file, at=at, add_stores=add_stores and not dry_run)
+    reader = Reader(merchant=merchant, file=file, at=at, add_stores=add_stores and not dry_run, share=share)
     people = People(merchant)
     counts = Counts()
     for chunk in reader.chunks():
@@ -133,9 +140,17 @@ def load(
 class Reader:
     """Reads lines into sales. Customers are named later, all of a chunk at once (`People`)."""
 
-    def __init__(self, *, merchant: Merchant, file: Iterable[str], at: datetime, add_stores: bool = False):
+    def __init__(
+        self,
+        *,
+        merchant: Merchant,
+        file: Iterable[str],
+        at: datetime,
+        add_stores: bool = False,
+        share: tuple[int, int] = (0, 1),
+    ):
         self.merchant, self.zone, self.latest = merchant, merchant.zone, at + AHEAD
-        self.add_stores = add_stores
+        self.add_stores, self.share = add_stores, share
         self.stores = dict(Store.objects.filter(merchant=merchant).values_list("code", "id"))
         lines = iter(file)
         self.rows, self.columns = _open(lines)
@@ -148,6 +163,8 @@ class Reader:
     def chunks(self, size: int = CHUNK) -> Iterator[Chunk]:
         chunk, width = Chunk(), len(self.columns)
         for line, row in self._numbered():
+            if not self._is_mine(row):
+                continue
             if isinstance(row, csv.Error):
                 chunk.refusals.append(Refusal(line, [], "unreadable", f"the line cannot be read: {row}"))
                 continue
@@ -165,6 +182,15 @@ class Reader:
                 chunk = Chunk()
         if chunk.lines or chunk.refusals:
             yield chunk
+
+    def _is_mine(self, row: Any) -> bool:
+        """Tell whether a row is of this share. What names nobody is of the first one."""
+        part, parts = self.share
+        if parts == 1:
+            return True
+        who = row[self.places[0]] if isinstance(row, list) and len(row) > self.places[0] else ""
+        name = who.strip().casefold()
+        return (crc32(name.encode("utf-8", "replace")) if name else 0) % parts == part
 
     def _numbered(self) -> Iterator[tuple[int, Any]]:
         """Yield each row with the number of its first line; a broken one as the error it raised."""

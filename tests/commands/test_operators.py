@@ -118,6 +118,25 @@ def test_purchases_are_imported_once_and_the_books_add_up(shell):
     assert shell("verify_ledger", "--merchant", "corner") == "The books add up for Corner.\n"
 
 
+def test_several_processes_share_a_file_and_refuse_each_line_once(shell):
+    rows = "".join(f"p{n % 9}@example.com,many-{n},2026-01-01T10:00:00Z,{n * 10}\n" for n in range(300))
+    broken = "p1@example.com,many-x,2026-01-01,5.00\n"
+    file = shell.write("many.csv", f"{COLUMNS}\n{rows}{broken},many-y,2026-01-01,500\n")
+
+    said = shell("import_purchases", "corner", file, "--enroll", "--backdate", "--jobs", "2", exits=1)
+
+    assert "302 lines: 300 recorded" in said
+    assert "2 refused" in said
+    assert "9 customers enrolled" in said
+    refused = (shell.folder / "many.errors.csv").read_text().splitlines()
+    assert {line.split(",")[1] for line in refused[1:]} == {"bad_amount", "no_customer"}
+    assert len(refused) == 3
+    assert "300 known already" in shell(
+        "import_purchases", "corner", file, "--enroll", "--jobs", "3", exits=1
+    )
+    assert shell("verify_ledger", "--merchant", "corner") == "The books add up for Corner.\n"
+
+
 def test_refused_lines_are_reported_and_can_be_corrected(shell):
     bad = f"{COLUMNS}\na@example.com,x1,2026-01-01,5.00\na@example.com,x2,2026-01-01,500\n"
     said = shell("import_purchases", "corner", shell.write("half.csv", bad), "--enroll", exits=1)

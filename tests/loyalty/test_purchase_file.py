@@ -43,6 +43,19 @@ def test_loading_again_records_nothing_twice(cafe, ana, noon):
     assert ledger.totals(merchant_id=cafe.pk)["active"] == 200
 
 
+@pytest.mark.core
+def test_shares_hold_each_line_once_and_a_customer_whole(cafe, ana, noon):
+    people = ["ana@example.com", " ANA@example.com", "c1", "c2", "c3", "c4", ""]
+    lines = [f"{people[n % 7]},r{n},2026-04-01T09:00:00Z,1000" for n in range(70)]
+
+    parts = [load(cafe, noon, *lines, share=(part, 3))[0] for part in range(3)]
+
+    assert sum(counts.lines for counts in parts) == 70
+    assert sum(counts.rejected for counts in parts) == 10
+    assert sum(1 for counts in parts if counts.created) == 1  # Ana's, however she is spelled
+    assert ledger.totals(merchant_id=cafe.pk)["active"] == 200
+
+
 def test_what_the_till_told_is_known_to_the_import(cafe, ana, noon):
     sale = Sale("r1", "EUR", 1299, noon, identifier=Given("email", "ana@example.com"))
     purchases.record(merchant=cafe, sale=sale, at=noon)

@@ -1,6 +1,5 @@
 """A shop with a year of purchases, to click through and to call."""
 
-import gc
 import os
 import sys
 import threading
@@ -20,6 +19,7 @@ from tqdm import tqdm
 from config import demo
 from config.management.commands.drain import run
 from config.management.commands.up import is_taken
+from lib import cycles
 
 READY_SECONDS = 60
 
@@ -49,9 +49,7 @@ class Command(BaseCommand):
         call_command("migrate", interactive=False, verbosity=0)
         at = timezone.now()
         merchant, state = demo.prepare(at=at, households=households)
-        # Hundreds of thousands of rows are alive at a time and none is in a cycle.
-        gc.freeze()
-        gc.set_threshold(100_000, 20, 20)
+        cycles.search_rarely()
         with Progress() as progress:
             told = demo.replay(merchant=merchant, state=state, at=at, each=progress.tell)
         for _ in run(merchant=merchant, at=None):

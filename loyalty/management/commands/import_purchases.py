@@ -1,13 +1,13 @@
 """Purchase history from a CSV file."""
 
 import csv
-import gc
 import gzip
 import io
 import sys
 import time
 from argparse import ArgumentParser
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,10 +15,14 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from tqdm import tqdm
 
+from lib import cycles, db, shares
 from lib.errors import DomainError
 from loyalty import purchase_file
 from loyalty.purchase_file import Counts, Refusal
 from merchants.models import Merchant
+
+# Starting processes takes longer than recording less than this.
+LARGE_BYTES = 1_000_000
 
 
 class Command(BaseCommand):
@@ -43,41 +47,95 @@ class Command(BaseCommand):
         )
         parser.add_argument("--add-stores", action="store_true", help="add stores that are not there yet")
         parser.add_argument("--dry-run", action="store_true", help="say what would happen, save nothing")
+        parser.add_argument(
+            "--jobs",
+            type=int,
+            help="processes that share the customers (default: the processors, for a large file on PostgreSQL)",
+        )
 
-    def handle(self, *, merchant: str, file: Path, dry_run: bool, backdate: bool, **options: Any) -> None:
+    def handle(self, *, merchant: str, file: Path, jobs: int | None, **options: Any) -> None:
         owner = Merchant.objects.filter(slug=merchant).first()
         if owner is None:
             known = ", ".join(Merchant.objects.order_by("slug").values_list("slug", flat=True)[:20])
             raise CommandError(f"There is no merchant {merchant!r}. Known: {known or 'none yet'}.")
         report = Report(file)
-        # Thousands of rows are alive at a time and none is in a cycle: looking for cycles costs a tenth.
-        gc.freeze()
-        gc.set_threshold(100_000, 20, 20)
+        cycles.search_rarely()
         started = time.monotonic()
         try:
-            with opened(file) as (text, raw), Progress(size=file.stat().st_size, raw=raw) as progress:
-                counts = purchase_file.load(
-                    merchant=owner,
-                    file=text,
-                    at=timezone.now(),
-                    by="manage.py",
-                    as_of="history" if backdate else "today",
-                    enroll=options["enroll"],
-                    add_stores=options["add_stores"],
-                    dry_run=dry_run,
-                    refuse=report.add,
-                    each=progress.tell,
+            size = size_of(file)
+            with Progress(size=size) as progress:
+                heard = Heard(report, progress)
+                shares.run(
+                    lambda part, parts, tell: load(owner, file, (part, parts), tell, options),
+                    parts=jobs or jobs_for(size),
+                    hear=heard.hear,
                 )
+        except shares.ShareFailed as error:
+            raise CommandError(f"{error} What was recorded so far stays: start it again.") from error
         except DomainError as error:
             raise CommandError(str(error)) from error
         except (OSError, EOFError) as error:
             raise CommandError(f"{file} cannot be read: {error}. What was recorded so far stays.") from error
         finally:
             report.close()
-        self.stdout.write(said(counts, seconds=time.monotonic() - started, dry_run=dry_run))
+        counts = heard.total
+        self.stdout.write(said(counts, seconds=time.monotonic() - started, dry_run=options["dry_run"]))
         if counts.rejected:
             self.stderr.write(f"{counts.rejected:,} lines were refused; see {report.path}")
             sys.exit(1)
+
+
+def size_of(file: Path) -> int:
+    if not file.is_file():
+        raise CommandError(f"There is no file {file}.")
+    return file.stat().st_size
+
+
+def jobs_for(size: int) -> int:
+    """Return how many processes a file is worth. SQLite has one writer at a time, whoever waits for it."""
+    return min(shares.processors(), 8) if db.is_postgres() and size >= LARGE_BYTES else 1
+
+
+def load(
+    owner: Merchant, file: Path, share: tuple[int, int], tell: shares.Tell, options: dict[str, Any]
+) -> None:
+    """Record one share of the file; tell refused lines as they come, and how far it is after each chunk."""
+    with opened(file) as (text, raw):
+        counts = purchase_file.load(
+            merchant=owner,
+            file=text,
+            at=timezone.now(),
+            by="manage.py",
+            as_of="history" if options["backdate"] else "today",
+            enroll=options["enroll"],
+            add_stores=options["add_stores"],
+            dry_run=options["dry_run"],
+            share=share,
+            refuse=lambda columns, refusal: tell((columns, refusal)),
+            each=lambda counts: tell((replace(counts), raw.tell())),
+        )
+        tell((counts, raw.tell()))
+
+
+class Heard:
+    """What the processes said so far: the counts of each, and how far each is in the file."""
+
+    def __init__(self, report: "Report", progress: "Progress"):
+        self.report, self.progress = report, progress
+        self.counts: dict[int, Counts] = {}
+        self.places: dict[int, int] = {}
+
+    @property
+    def total(self) -> Counts:
+        return sum(self.counts.values(), start=Counts())
+
+    def hear(self, part: int, message: Any) -> None:
+        match message:
+            case Counts() as counts, int(place):
+                self.counts[part], self.places[part] = counts, place
+                self.progress.tell(self.total, place=sum(self.places.values()) // len(self.places))
+            case columns, refusal:
+                self.report.add(columns, refusal)
 
 
 class opened:  # noqa: N801  (reads as a verb in a with statement)
@@ -87,8 +145,6 @@ class opened:  # noqa: N801  (reads as a verb in a with statement)
         self.path = path
 
     def __enter__(self) -> tuple[IO[str], IO[bytes]]:
-        if not self.path.is_file():
-            raise CommandError(f"There is no file {self.path}.")
         self.raw = self.path.open("rb")
         body: Any = gzip.GzipFile(fileobj=self.raw) if self.path.suffix == ".gz" else self.raw
         # Bytes that are not UTF-8 travel along as surrogates: their own line is refused, not the file.
@@ -103,8 +159,8 @@ class opened:  # noqa: N801  (reads as a verb in a with statement)
 class Progress:
     """A bar on a terminal; elsewhere a line for each tenth."""
 
-    def __init__(self, *, size: int, raw: IO[bytes]):
-        self.size, self.raw, self.tenth = max(size, 1), raw, 0
+    def __init__(self, *, size: int):
+        self.size, self.tenth = max(size, 1), 0
         self.bar = tqdm(
             total=size,
             unit="B",
@@ -120,8 +176,7 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         self.bar.close()
 
-    def tell(self, counts: Counts) -> None:
-        place = self.raw.tell()
+    def tell(self, counts: Counts, *, place: int) -> None:
         if not self.bar.disable:
             self.bar.update(place - self.bar.n)
             self.bar.set_postfix_str(f"{counts.lines:,} lines")
