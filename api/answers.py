@@ -24,9 +24,13 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     customer_id: int | None = None
     content_type: str = JSON
+    _written: bytes | None = None
 
     def written(self) -> bytes:
-        return b"" if self.body is None else write(self.body)
+        """Return the body as JSON, written once: a kept answer is also the one that is sent."""
+        if self._written is None:
+            self._written = b"" if self.body is None else write(self.body)
+        return self._written
 
     def response(self) -> HttpResponse:
         content = self.body if isinstance(self.body, bytes) else self.written()

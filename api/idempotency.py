@@ -26,6 +26,12 @@ KEPT = timedelta(days=30)
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _TABLE = IdempotencyAnswer._meta.db_table
 
+_NEW = ", ".join(
+    f"{name} = excluded.{name}"
+    for name in ("fingerprint", "status", "body", "location", "customer_id", "created_at")
+)
+_REPLACE_OLD = f"(merchant_id, method, path, key) DO UPDATE SET {_NEW} WHERE {_TABLE}.created_at < %s"
+
 
 class KeyReused(Refused):
     """The key belongs to another call."""
@@ -81,30 +87,22 @@ def store(claim: Claim, answer: Answer) -> Callable[[], None]:
     Return a check, for when the statement is done, that raises `Taken` if the key is another call's.
     """
     now = timezone.now()
-    kept = db.ask(
-        f"""
-        INSERT INTO {_TABLE}
-            (merchant_id, method, path, key, fingerprint, status, body, location, customer_id, created_at)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-        ON CONFLICT (merchant_id, method, path, key) DO UPDATE SET
-            fingerprint = excluded.fingerprint, status = excluded.status, body = excluded.body,
-            location = excluded.location, customer_id = excluded.customer_id, created_at = excluded.created_at
-        WHERE {_TABLE}.created_at < %s
-        RETURNING 1
-        """,
-        [
-            claim.merchant_id,
-            claim.method,
-            claim.path,
-            claim.key,
-            claim.fingerprint,
-            answer.status,
-            answer.written().decode(),
-            answer.headers.get("Location", ""),
-            answer.customer_id,
-            now,
-            now - KEPT,
-        ],
+    kept = db.claim(
+        IdempotencyAnswer,
+        {
+            "merchant_id": claim.merchant_id,
+            "method": claim.method,
+            "path": claim.path,
+            "key": claim.key,
+            "fingerprint": claim.fingerprint,
+            "status": answer.status,
+            "body": answer.written().decode(),
+            "location": answer.headers.get("Location", ""),
+            "customer_id": answer.customer_id,
+            "created_at": now,
+        },
+        on_conflict=_REPLACE_OLD,
+        params=[now - KEPT],
     )
 
     def check() -> None:

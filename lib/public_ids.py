@@ -9,14 +9,16 @@ refuses the second one, and `renew_slot` is called before the command is run aga
 """
 
 import os
+import re
 import secrets
 import threading
 import time
 
 EPOCH_MS = 1_735_689_600_000
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-_VALUES = {letter: value for value, letter in enumerate(_ALPHABET)}
-_LENGTH = 13
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
+_LETTERS = re.compile(f"[{_ALPHABET}]{{13}}")
+_DIGITS = str.maketrans(_ALPHABET, "0123456789abcdefghijklmnopqrstuv")  # Python's own base 32
 _SEQUENCE_BITS = 10
 _SLOT_BITS = 11
 _SEQUENCE_MASK = (1 << _SEQUENCE_BITS) - 1
@@ -39,7 +41,11 @@ os.register_at_fork(after_in_child=renew_slot)
 
 def new() -> int:
     """Return an id that no row has, greater than every id this process made before."""
-    return new_many(1)[0]
+    global _last
+    with _lock:
+        tick = (time.time_ns() // 1_000_000 - EPOCH_MS) << _SEQUENCE_BITS
+        _last = number = max(_last + 1, tick)
+        return _id(number, _slot)
 
 
 def new_many(count: int) -> list[int]:
@@ -51,34 +57,30 @@ def new_many(count: int) -> list[int]:
         first = max(_last + 1, tick)
         _last = first + count - 1
         slot = _slot
-    return [
-        (
-            (number >> _SEQUENCE_BITS << (_SEQUENCE_BITS + _SLOT_BITS))
-            | (slot << _SEQUENCE_BITS)
-            | (number & _SEQUENCE_MASK)
-        )
-        for number in range(first, first + count)
-    ]
+    return [_id(number, slot) for number in range(first, first + count)]
+
+
+def _id(number: int, slot: int) -> int:
+    return (
+        (number >> _SEQUENCE_BITS << (_SEQUENCE_BITS + _SLOT_BITS))
+        | (slot << _SEQUENCE_BITS)
+        | (number & _SEQUENCE_MASK)
+    )
 
 
 def show(prefix: str, number: int) -> str:
     """Return the public form of an id: `cus_` and thirteen letters of Crockford's base 32."""
-    letters = [""] * _LENGTH
-    for place in range(_LENGTH - 1, -1, -1):
-        letters[place] = _ALPHABET[number & 31]
-        number >>= 5
-    return f"{prefix}_{''.join(letters)}"
+    return (
+        f"{prefix}_{_ALPHABET[number >> 60 & 31]}{_PAIRS[number >> 50 & 1023]}{_PAIRS[number >> 40 & 1023]}"
+        f"{_PAIRS[number >> 30 & 1023]}{_PAIRS[number >> 20 & 1023]}{_PAIRS[number >> 10 & 1023]}"
+        f"{_PAIRS[number & 1023]}"
+    )
 
 
 def read(prefix: str, text: str) -> int | None:
     """Return the id behind its public form; None when the text is not one of this prefix."""
     head, _, letters = text.partition("_")
-    if head != prefix or len(letters) != _LENGTH:
+    if head != prefix or not _LETTERS.fullmatch(letters):
         return None
-    number = 0
-    for letter in letters:
-        value = _VALUES.get(letter)
-        if value is None:
-            return None
-        number = (number << 5) | value
+    number = int(letters.translate(_DIGITS), 32)
     return number if number < 1 << 63 else None

@@ -3,6 +3,7 @@
 from calendar import monthrange
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 # "For ever", where an empty date would mean "by the window".
@@ -25,17 +26,22 @@ class Expiry:
 
         That is midnight at the end of their last local day; None when they never expire.
         """
-        day = activated.astimezone(zone).date()
-        match self.mode:
-            case "age" | "inactivity":
-                last = add_months(day, self.months)
-            case "age_rounded":
-                last = end_of_period(add_months(day, self.months), ROUND_MONTHS[self.round_to])
-            case "fixed_day":
-                last = next_fixed_day(day, self.day)
-            case _:
-                return None
-        return midnight(last + timedelta(days=1), zone)
+        return None if self.mode == "never" else _ends(self, activated.astimezone(zone).date(), zone)
+
+
+# Everything a shop sells on one day expires on one day.
+@lru_cache(maxsize=4096)
+def _ends(expiry: Expiry, day: date, zone: ZoneInfo) -> datetime | None:
+    match expiry.mode:
+        case "age" | "inactivity":
+            last = add_months(day, expiry.months)
+        case "age_rounded":
+            last = end_of_period(add_months(day, expiry.months), ROUND_MONTHS[expiry.round_to])
+        case "fixed_day":
+            last = next_fixed_day(day, expiry.day)
+        case _:
+            return None
+    return midnight(last + timedelta(days=1), zone)
 
 
 def midnight(day: date, zone: ZoneInfo) -> datetime:

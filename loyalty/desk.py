@@ -54,13 +54,14 @@ class Desk:
     references: list[Row] = field(default_factory=list)
     waiting: set[str] = field(default_factory=set)
     notes: list[Row] = field(default_factory=list)
+    plan: Plan = field(init=False)  # of now: for what is not judged by the time of a sale
 
-    @property
-    def plan(self) -> Plan:
-        """The plan of now: for what is not judged by the time of a sale."""
-        return programs.current(merchant=self.merchant, program_id=self.program_id)
+    def __post_init__(self) -> None:
+        self.plan = programs.current(merchant=self.merchant, program_id=self.program_id)
 
     def plan_at(self, when: datetime) -> Plan:
+        if self.plan.starts_at <= when:
+            return self.plan
         return programs.current(merchant=self.merchant, at=when, program_id=self.program_id)
 
     def judged_at(self, occurred_at: datetime) -> datetime:
@@ -133,7 +134,7 @@ def gather(
     days = {(person.membership_id, person.joined_at, *_days(desk, plan, when)) for person, when in looks}
     wanted, by_id = list(references), list(purchases)
     said = found = None
-    with db.together():
+    with db.together(few=len(looks) < TOGETHER):
         if members:
             locked = ledger.ask_lock(merchant_id=merchant_id, memberships=members)
             figures = standing.ask_figures(plan, merchant_id=merchant_id, looks=days)

@@ -21,7 +21,7 @@ def ask_references(*, merchant_id: int, source: str, references: Sequence[str]) 
     the purchases that a refund waits for. Rarely any, so only the references are looked at.
     """
     wanted, params = db.any_of("r.reference", "text", references)
-    return db.ask(
+    return db.look(
         f"""
         SELECT r.reference, r.kind, r.target_id FROM loyalty_reference r
         WHERE r.merchant_id = %s AND r.source = %s AND r.kind IN ('purchase', 'parked') AND {wanted}

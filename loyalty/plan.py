@@ -63,15 +63,24 @@ class Tiers:
     levels: tuple[Level, ...] = ()
 
     def level(self, name: str) -> Level | None:
-        return next((level for level in self.levels if level.name == name), None)
+        for level in self.levels:
+            if level.name == name:
+                return level
+        return None
 
     def rank(self, name: str) -> int:
         """Return the place of a level, 0 for the lowest; -1 for a name that is not there."""
-        return next((place for place, level in enumerate(self.levels) if level.name == name), -1)
+        for place, level in enumerate(self.levels):
+            if level.name == name:
+                return place
+        return -1
 
     def reached(self, figure: int) -> Level | None:
         """Return the highest level that `figure`, in the metric's unit, reaches."""
-        return next((level for level in reversed(self.levels) if level.at <= figure), None)
+        for level in reversed(self.levels):
+            if level.at <= figure:
+                return level
+        return None
 
     def window_starts(self, day: date, *, joined: date) -> date:
         """Return the first day that counts on `day`."""

@@ -150,7 +150,7 @@ def ask_figures(
         rows.append((membership_id, day, max(starts, FIRST_DAY), sale_day))
     source, params = db.given({"id": "bigint", "day": "date", "starts": "date", "sale_day": "date"}, rows)
     only = "AND d.currency = %s" if plan.tiers.metric == "spend" else ""
-    return db.ask(
+    return db.look(
         f"""
         SELECT m.id, m.customer_id, m.joined_at, m.tier, m.tier_since, m.tier_until, m.is_manual, given.day,
                (SELECT {FIGURES[plan.tiers.metric]} FROM loyalty_customerday d
@@ -178,7 +178,7 @@ def ask_counts(plan: Plan, *, merchant_id: int, looks: Iterable[tuple[int, date]
     source, params = db.given(
         {"id": "bigint", "rule": "varchar", "period": "varchar", "starts": "date"}, list(wanted)
     )
-    return db.ask(
+    return db.look(
         "SELECT c.membership_id, c.rule, c.period, c.starts, c.times "
         f"FROM {source} JOIN loyalty_rulecount c ON c.merchant_id = %s AND c.membership_id = given.id "
         "AND c.rule = given.rule AND c.period = given.period AND c.starts = given.starts",

@@ -17,7 +17,7 @@ from lib.db.commands import (
     dry_run,
     inside_transaction,
 )
-from lib.db.statements import Answer, any_of, ask, for_update, given, insert, together, update
+from lib.db.statements import Answer, any_of, ask, claim, for_update, given, insert, look, together, update
 from lib.db.values import day, is_postgres, loaded, time
 from lib.db.watch import Watch, watching
 
@@ -31,6 +31,7 @@ __all__ = [
     "answering",
     "any_of",
     "ask",
+    "claim",
     "command",
     "day",
     "dry_run",
@@ -40,6 +41,7 @@ __all__ = [
     "inside_transaction",
     "is_postgres",
     "loaded",
+    "look",
     "time",
     "together",
     "update",

@@ -4,11 +4,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
 import orjson
-from django.db import connection, models
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 
 from lib.db.tables import Row, Table
 from lib.db.tables import table as table_of
@@ -17,23 +18,33 @@ from lib.db.watch import count
 
 COPY_FROM_ROWS = 50
 
-# What `together()` gathers: None outside of it, else the writes not sent yet.
-_pipeline: ContextVar[list[tuple[str, str]] | None] = ContextVar("pipeline", default=None)
-
 
 class Answer:
     """The rows of one statement, read when they are needed: inside `together()` that is after the block."""
 
-    def __init__(self, cursor: Any):
+    def __init__(self, cursor: Any = None):
         self._cursor = cursor
+        self._part: tuple[Answer, int] | None = None
         self._rows: list[tuple[Any, ...]] | None = None
 
     @property
     def rows(self) -> list[tuple[Any, ...]]:
         if self._rows is None:
-            self._rows = self._cursor.fetchall() if self._cursor.description else []
-            self._cursor.close()
+            if self._part is not None:
+                together, place = self._part
+                found = orjson.loads(together.rows[0][place] or b"[]")
+                self._rows = [tuple(row.values()) for row in found]
+            else:
+                assert self._cursor is not None, "an answer is read after its together() ends"
+                self._rows = self._cursor.fetchall() if self._has_rows() else []
+                self._cursor.close()
         return self._rows
+
+    def _has_rows(self) -> bool:
+        # To ask psycopg for `description` makes an object for each column.
+        if is_postgres():
+            return self._cursor.rownumber is not None
+        return bool(self._cursor.description)
 
     @property
     def one(self) -> tuple[Any, ...] | None:
@@ -44,6 +55,26 @@ class Answer:
         return int(self._cursor.rowcount)
 
 
+Statement = tuple[str, Sequence[Any], Answer]
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """What a `together()` sends when it ends."""
+
+    few: bool
+    asks: list[Statement] = field(default_factory=list)
+    looks: list[Statement] = field(default_factory=list)
+    writes: list[Statement] = field(default_factory=list)
+
+    def statements(self) -> list[Statement]:
+        looks = _looks_as_one(self.looks) if self.few else self.looks
+        return [*self.asks, *looks, *_writes_as_one(self.writes)]
+
+
+_gathered: ContextVar[_Gathered | None] = ContextVar("gathered", default=None)
+
+
 def for_update(alias: str, *, skip_locked: bool = False) -> str:
     """Return the locking clause. On SQLite it is empty: IMMEDIATE transactions have one writer."""
     if not is_postgres():
@@ -52,47 +83,92 @@ def for_update(alias: str, *, skip_locked: bool = False) -> str:
 
 
 @contextmanager
-def together(wanted: bool = True) -> Iterator[None]:
-    """Send the statements of this block in one round trip where the database can."""
-    if not wanted or not is_postgres() or _pipeline.get() is not None:
+def together(wanted: bool = True, *, few: bool = True) -> Iterator[None]:
+    """
+    Gather the statements of this block and send them when it ends, in one round trip where the database can.
+
+    What is asked comes first, in order, then the `look`s, then the writes. Of `few` rows all looks are one
+    statement; many are read faster as they are.
+    """
+    if not wanted or not is_postgres() or _gathered.get() is not None:
         yield
         return
-    connection.ensure_connection()
-    token = _pipeline.set([])
-    count(trips=1)
+    gathered = _Gathered(few)
+    token = _gathered.set(gathered)
     try:
-        with connection.wrap_database_errors, connection.connection.pipeline():
-            yield
-            _send_writes()
+        yield
     finally:
-        _pipeline.reset(token)
+        _gathered.reset(token)
+    _send(gathered.statements())
 
 
-def _send_writes() -> None:
-    """
-    Send the inserts and updates that `together()` gathered, as one statement: WITH one AS (INSERT ...), ...
-
-    A statement costs the client and the server more than a row does; each of these stands alone, so that
-    they may run in any order.
-    """
-    writes = _pipeline.get()
-    if not writes:
+def _send(statements: Sequence[Statement]) -> None:
+    if not statements:
         return
-    texts, params = [text for text, _ in writes], [param for _, param in writes]
-    writes.clear()
-    if len(texts) == 1:
-        ask(texts[0], params)
-    else:
-        parts = ", ".join(f"w{place} AS ({text})" for place, text in enumerate(texts))
-        ask(f"WITH {parts} SELECT 1", params)
+    count(trips=1)
+    here = connections[DEFAULT_DB_ALIAS]
+    here.ensure_connection()
+    with here.wrap_database_errors:
+        if len(statements) == 1:
+            _execute(here, *statements[0])
+        else:
+            with here.connection.pipeline():
+                for statement in statements:
+                    _execute(here, *statement)
 
 
-def _write(sql: str, param: str) -> None:
-    writes = _pipeline.get()
-    if writes is None:
-        ask(sql, [param])
-    else:
-        writes.append((sql, param))
+def _execute(here: Any, sql: str, params: Sequence[Any], answer: Answer) -> None:
+    # Django's own cursors bind in the client; pipelines and prepared statements need the server's binding.
+    from psycopg import Cursor
+
+    count(statements=1, sql=sql)
+    answer._cursor = Cursor(here.connection)
+    # Binary answers: a time that arrives as text costs more to read than the row it stands in.
+    answer._cursor.execute(sql, params, binary=True)
+
+
+def _looks_as_one(looks: Sequence[Statement]) -> list[Statement]:
+    """
+    Return the statement that answers all of these: a statement costs the client and the server more than
+    the few rows it finds. Each becomes a column of JSON.
+    """
+    if len(looks) < 2:
+        return list(looks)
+    whole = Answer()
+    for place, (_, _, answer) in enumerate(looks):
+        answer._part = (whole, place)
+    parts = ", ".join(
+        f"(SELECT json_agg(l{place})::text FROM ({sql}) AS l{place})"
+        for place, (sql, _, _) in enumerate(looks)
+    )
+    return [(f"SELECT {parts}", [param for _, params, _ in looks for param in params], whole)]
+
+
+def _writes_as_one(writes: Sequence[Statement]) -> list[Statement]:
+    """Return WITH one AS (INSERT ...), ...: each of them stands alone, so that they may run in any order."""
+    if len(writes) < 2:
+        return list(writes)
+    whole = Answer()
+    counted: list[str] = []
+    for place, (sql, _, answer) in enumerate(writes):
+        if sql.endswith(_COUNTED):
+            answer._part = (whole, len(counted))
+            counted.append(f"(SELECT json_agg(w{place})::text FROM w{place})")
+    parts = ", ".join(f"w{place} AS ({sql})" for place, (sql, _, _) in enumerate(writes))
+    params = [param for _, params, _ in writes for param in params]
+    return [(f"WITH {parts} SELECT {', '.join(counted) or '1'}", params, whole)]
+
+
+_COUNTED = " RETURNING 1"
+
+
+def _write(sql: str, params: Sequence[Any]) -> Answer:
+    gathered = _gathered.get()
+    if gathered is None:
+        return ask(sql, params)
+    answer = Answer()
+    gathered.writes.append((sql, params, answer))
+    return answer
 
 
 def ask(sql: str, params: Sequence[Any] = ()) -> Answer:
@@ -101,15 +177,28 @@ def ask(sql: str, params: Sequence[Any] = ()) -> Answer:
         cursor = connection.cursor()
         cursor.execute(_given_first(sql), [plain(value) for value in params])
         return Answer(cursor)
-    if _pipeline.get():
-        _send_writes()
-    count(statements=1, trips=1 if _pipeline.get() is None else 0, sql=sql)
-    connection.ensure_connection()
-    with connection.wrap_database_errors:
-        cursor = _server_cursor()
-        # Binary answers: a time that arrives as text costs more to read than the row it stands in.
-        cursor.execute(sql, params, binary=True)
-    return Answer(cursor)
+    answer = Answer()
+    gathered = _gathered.get()
+    if gathered is None:
+        _send([(sql, params, answer)])
+    else:
+        gathered.asks.append((sql, params, answer))
+    return answer
+
+
+def look(sql: str, params: Sequence[Any] = ()) -> Answer:
+    """
+    Run one SELECT that locks nothing, for a few rows whose columns have names of their own.
+
+    Inside `together()` all looks are one statement. Times and dates are then text: read them by `db.time`
+    and `db.day`.
+    """
+    gathered = _gathered.get()
+    if gathered is None:
+        return ask(sql, params)
+    answer = Answer()
+    gathered.looks.append((sql, params, answer))
+    return answer
 
 
 @lru_cache(maxsize=512)
@@ -120,13 +209,6 @@ def _given_first(sql: str) -> str:
 
 
 _GIVEN_JOIN = re.compile(r"(json_each\(%s\)\) AS given\s+)JOIN\b")
-
-
-def _server_cursor() -> Any:
-    # Django's own cursors bind in the client; pipelines and prepared statements need the server's binding.
-    from psycopg import Cursor
-
-    return Cursor(connection.connection)
 
 
 def insert(model: type[models.Model], rows: Sequence[Row], *, on_conflict: str = "") -> None:
@@ -144,19 +226,41 @@ def insert(model: type[models.Model], rows: Sequence[Row], *, on_conflict: str =
                 table.insert_values + (f" ON CONFLICT {on_conflict}" if on_conflict else ""),
                 [table.flat(row) for row in rows],
             )
-    elif on_conflict or len(rows) < COPY_FROM_ROWS or _pipeline.get() is not None:
+    elif on_conflict or len(rows) < COPY_FROM_ROWS or _gathered.get() is not None:
         _write(
             table.insert_rows + (f" ON CONFLICT {on_conflict}" if on_conflict else ""),
-            orjson.dumps(rows).decode(),
+            [orjson.dumps(rows).decode()],
         )
     else:
         _copy(table, rows)
 
 
+def claim(model: type[models.Model], row: Row, *, on_conflict: str, params: Sequence[Any] = ()) -> Answer:
+    """
+    Insert one row that somebody else may have inserted; the answer has a row if it was inserted or updated.
+
+    :param on_conflict: what follows ON CONFLICT; `params` are its own, for its `%s`
+    """
+    table = table_of(model, tuple(row))
+    if is_postgres():
+        return _write(
+            f"{table.insert_rows} ON CONFLICT {on_conflict}{_COUNTED}",
+            [orjson.dumps([row]).decode(), *params],
+        )
+    return ask(f"{table.insert_values} ON CONFLICT {on_conflict}{_COUNTED}", [*table.flat(row), *params])
+
+
 def _copy(table: Table, rows: Sequence[Row]) -> None:
     count(statements=1, trips=1, sql=table.copy_rows)
-    connection.ensure_connection()
-    with connection.wrap_database_errors, _server_cursor() as cursor, cursor.copy(table.copy_rows) as sink:
+    here = connections[DEFAULT_DB_ALIAS]
+    here.ensure_connection()
+    from psycopg import Cursor
+
+    with (
+        here.wrap_database_errors,
+        Cursor(here.connection) as cursor,
+        cursor.copy(table.copy_rows) as sink,
+    ):
         for row in rows:
             sink.write_row(table.flat(row))
 
@@ -173,7 +277,7 @@ def update(model: type[models.Model], rows: Sequence[Row], *, key: Sequence[str]
         _write(
             f"UPDATE {table.name} SET {sets} FROM (SELECT * FROM json_to_recordset(%s::json) "
             f"AS r({table.types}) {_limit(len(rows))}) AS given WHERE {match} {extra}",
-            orjson.dumps(rows).decode(),
+            [orjson.dumps(rows).decode()],
         )
         return
     table = table_of(model, (*columns, *key))
@@ -206,6 +310,8 @@ def given(columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> tuple[st
 def any_of(column: str, kind: str, values: Sequence[Any]) -> tuple[str, list[Any]]:
     """Return a condition that `column` (of PostgreSQL type `kind`) is one of `values`, and its parameters."""
     if is_postgres():
+        if len(values) == 1:  # of an array the planner expects more, and would plan every time anew
+            return f"{column} = %s::{kind}", list(values)
         return f"{column} = ANY(%s::{kind}[])", [list(values)]
     return f"{column} IN (SELECT value FROM json_each(%s))", [orjson.dumps(list(values)).decode()]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from functools import cache
 from typing import Any
 
 import orjson
@@ -11,7 +12,9 @@ from django.utils.dateparse import parse_datetime
 PASS_TIMES = orjson.OPT_PASSTHROUGH_DATETIME
 
 
+@cache
 def is_postgres() -> bool:
+    """Tell which database this is. A process has one, so it is asked once."""
     return connection.vendor == "postgresql"
 
 

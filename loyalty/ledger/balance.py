@@ -36,7 +36,7 @@ def shape(
 def ask_expiring(*, merchant_id: int, memberships: Collection[int]) -> db.Answer:
     """Ask when open lots expire next: (account, date, points); usable inside `together()`."""
     wanted, params = db.any_of("l.account_id", "bigint", list(memberships))
-    return db.ask(
+    return db.look(
         f"""
         SELECT l.account_id, l.expires_at, SUM(l.remaining)
         FROM loyalty_lot l
