@@ -27,7 +27,7 @@ from lib import db, public_ids
 from lib.wake import wake
 from merchants.models import Merchant
 
-BATCH = 1_000
+BATCH = 500
 LEASE = timedelta(seconds=120)
 MOST_TRIES = 12
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 10, 3600

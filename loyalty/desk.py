@@ -124,10 +124,13 @@ def gather(
     references: Iterable[str] = (),
     purchases: Iterable[int] = (),
     lots: bool = False,
+    skip_busy: bool = False,
 ) -> dict[int, Row]:
     """
     Lock the accounts of these (person, time of sale) and read all that must be known behind the lock, in
     one round trip; then do what is due. Return the purchases asked for by id, locked too.
+
+    With `skip_busy`, accounts that somebody else has locked are not waited for and not in the book.
     """
     plan, merchant_id = desk.plan, desk.merchant.pk
     members = {person.membership_id for person, _ in looks}
@@ -136,7 +139,7 @@ def gather(
     said = found = None
     with db.together(few=len(looks) < TOGETHER):
         if members:
-            locked = ledger.ask_lock(merchant_id=merchant_id, memberships=members)
+            locked = ledger.ask_lock(merchant_id=merchant_id, memberships=members, skip_busy=skip_busy)
             figures = standing.ask_figures(plan, merchant_id=merchant_id, looks=days)
             counts = standing.ask_counts(
                 plan, merchant_id=merchant_id, looks={(look[0], look[3]) for look in days}

@@ -9,6 +9,7 @@ memory, sale by sale in the order they happened; what is new is written with one
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from customers.identifiers import InvalidIdentifier
@@ -60,7 +61,6 @@ def record(
     return receipts[0].or_raise()
 
 
-@db.command
 def record_all(
     *,
     merchant: Merchant,
@@ -75,25 +75,47 @@ def record_all(
     Record sales and award their points, each once; return a receipt for each, in the order given.
 
     One bad sale never spoils the rest: its receipt is `rejected` and says why. `as_of` says by which
-    time sales are judged (see `loyalty.desk.Desk`).
+    time sales are judged (see `loyalty.desk.Desk`). Of many sales, those of accounts that somebody else
+    works on just now are recorded in a second transaction: two batches of a thousand nearly always share
+    an account, and would wait for each other from their first to their last line.
     """
-    work = Desk(merchant=merchant, source=source, at=at, by=by, as_of=as_of, program_id=program_id)
+
+    some = partial(
+        _record, merchant=merchant, at=at, source=source, by=by, as_of=as_of, program_id=program_id
+    )
+    receipts = some(sales=sales, skip_busy=len(sales) >= desk.TOGETHER)
+    if left := [place for place, receipt in enumerate(receipts) if receipt is None]:
+        for place, late in zip(left, some(sales=[sales[place] for place in left]), strict=True):
+            receipts[place] = late
+    return [receipt for receipt in receipts if receipt is not None]
+
+
+@db.command
+def _record(
+    *, sales: Sequence[Sale], merchant: Merchant, skip_busy: bool = False, **how: Any
+) -> list[Receipt | None]:
+    """Return a receipt for each sale; None for those of busy accounts, if they are to be skipped."""
+    work = Desk(merchant=merchant, **how)
     asked = [(sale.customer_id, sale.identifier) for sale in sales]
-    people = lookup.people(merchant=merchant, plan=work.plan, asked=asked, at=at)
+    people = lookup.people(merchant=work.merchant, plan=work.plan, asked=asked, at=work.at)
     desk.gather(
         work,
         looks=[(person, sale.occurred_at) for person, sale in zip(people, sales, strict=True) if person],
         references=dict.fromkeys(name for sale in sales for name in (sale.reference, *sale.aliases)),
+        skip_busy=skip_busy,
     )
     order = sorted(range(len(sales)), key=lambda place: sales[place].occurred_at)
-    receipts: list[Receipt] = [Receipt("rejected")] * len(sales)
+    receipts: list[Receipt | None] = [None] * len(sales)
     for place in order:
+        person = people[place]
+        if person is not None and person.membership_id not in work.book.accounts:
+            continue
         try:
-            receipts[place] = _tell(work, sales[place], people[place])
+            receipts[place] = _tell(work, sales[place], person)
         except DomainError as refusal:
             receipts[place] = Receipt("rejected", error=refusal)
     refunds.apply_parked(work)
-    if as_of == "sale":  # nobody prints receipts of history
+    if work.as_of == "sale":  # nobody prints receipts of history
         _show_balances(work, receipts, people)
     desk.write(work, answer=receipts)
     return receipts
@@ -376,10 +398,10 @@ def _keep_names(work: Desk, sale: Sale, row: dict[str, Any]) -> None:
             )
 
 
-def _show_balances(work: Desk, receipts: Sequence[Receipt], people: Sequence[Person | None]) -> None:
+def _show_balances(work: Desk, receipts: Sequence[Receipt | None], people: Sequence[Person | None]) -> None:
     shown: dict[int, dict[str, Any]] = {}
     for receipt, person in zip(receipts, people, strict=True):
-        if person is None or receipt.status not in ("created", "replayed"):
+        if person is None or receipt is None or receipt.status not in ("created", "replayed"):
             continue
         if person.membership_id not in shown:
             shown[person.membership_id] = work.balance(person.membership_id)

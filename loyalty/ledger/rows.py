@@ -34,10 +34,16 @@ def key() -> bytes:
 
 
 @db.inside_transaction
-def ask_lock(*, merchant_id: int, memberships: Collection[int]) -> db.Answer:
-    """Lock these accounts in the order of their ids. Ask once, first; usable inside `together()`."""
+def ask_lock(*, merchant_id: int, memberships: Collection[int], skip_busy: bool = False) -> db.Answer:
+    """
+    Lock these accounts in the order of their ids. Ask once, first; usable inside `together()`.
+
+    With `skip_busy` those that somebody else has locked are left out of the answer.
+    """
     wanted, params = db.any_of("a.membership_id", "bigint", list(memberships))
-    return db.ask(_LOCK.format(wanted=wanted) + db.for_update("a"), [merchant_id, *params])
+    return db.ask(
+        _LOCK.format(wanted=wanted) + db.for_update("a", skip_locked=skip_busy), [merchant_id, *params]
+    )
 
 
 def open_book(locked: db.Answer, *, at: datetime) -> Book:

@@ -3,10 +3,10 @@
 import time
 
 import pytest
-from django.db import IntegrityError, connection
+from django.db import IntegrityError, connection, transaction
 
 from customers.identifiers import Given
-from loyalty import adjustments, ledger, members, purchases
+from loyalty import adjustments, desk, ledger, members, purchases
 from loyalty.ledger import NotEnoughPoints, rows
 from loyalty.models import Purchase
 from loyalty.receipts import ReferenceReused
@@ -104,4 +104,43 @@ def test_batches_over_the_same_customers_in_other_orders_do_not_lock_each_other_
 
     assert all({receipt.status for receipt in answer} == {"created"} for answer in said), said
     assert ledger.totals(merchant_id=cafe.pk)["active"] == 6 * 6 * 10
+    assert list(ledger.differences()) == []
+
+
+@needs_rows_locks
+def test_a_long_batch_does_not_wait_for_one_busy_account_before_its_others(cafe, noon, at_once, monkeypatch):
+    people = [
+        members.enroll(merchant=cafe, name=str(n), identifiers=[Given("card", f"8{n}")], at=noon, by="test")
+        for n in range(60)
+    ]
+    passes = []
+    write = desk.write
+    monkeypatch.setattr(
+        desk, "write", lambda work, **how: passes.append(len(work.purchases)) or write(work, **how)
+    )
+
+    def till(n):
+        if n == 0:
+            with transaction.atomic():
+                rows.lock(
+                    merchant_id=cafe.pk, memberships=[members.membership(customer=people[7]).pk], at=noon
+                )
+                time.sleep(0.8)
+            return None
+        time.sleep(0.3)
+        sold = [
+            purchases.Sale(f"L-{person.pk}-{k}", "EUR", 1000, noon, customer_id=person.pk)
+            for k in range(2)
+            for person in people
+        ]
+        return purchases.record_all(merchant=cafe, sales=sold, at=noon)
+
+    _, receipts = at_once(2, till)
+
+    assert {receipt.status for receipt in receipts} == {"created"}
+    assert [receipt.row["reference"] for receipt in receipts] == [
+        f"L-{person.pk}-{k}" for k in range(2) for person in people
+    ]
+    assert passes == [118, 2]
+    assert ledger.totals(merchant_id=cafe.pk)["active"] == 120 * 10
     assert list(ledger.differences()) == []
