@@ -3,6 +3,7 @@
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
+from playwright.sync_api import expect
 
 from loyalty import purchases
 from loyalty.models import TierSet
@@ -97,6 +98,6 @@ def test_the_pages_are_there_without_scripts(browser, live_server, cafe, ana, ow
 
     page.goto(reverse("admin:customers_customer_change", args=[ana.pk]))
 
-    assert page.get_by_role("heading", name="Ana", exact=True).is_visible()
-    assert page.get_by_role("link", name="Adjust points").is_visible()
+    expect(page.get_by_role("heading", name="Ana", exact=True)).to_be_visible()
+    expect(page.get_by_role("link", name="Adjust points")).to_be_visible()
     context.close()

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.utils import timezone
+from playwright.sync_api import expect
 
 from loyalty import adjustments, members, programs, purchases
 from loyalty.models import EarningRule, Program
@@ -150,9 +151,11 @@ def test_every_page_of_a_guest_is_fit_for_everybody(visit, shop, post_office, si
         assert_fit_for_everybody(page, path)
     page.get_by_label("E-mail address").fill("new@example.com")
     page.get_by_role("button", name="Send me a code").click()
+    page.wait_for_url("**/cafe-mira/code")
     assert_fit_for_everybody(page, "/cafe-mira/code")
     page.get_by_label("Six-digit code").fill(post_office.code())
     page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/cafe-mira/join")
     assert_fit_for_everybody(page, "/cafe-mira/join")
 
 
@@ -170,7 +173,7 @@ def test_an_unknown_page_is_fit_for_everybody(visit, shop):
     page.goto("/nobody-here")
 
     assert not Axe().run(page, options=RULES).response["violations"]
-    assert page.get_by_role("heading", name="This page is not here").is_visible()
+    expect(page.get_by_role("heading", name="This page is not here")).to_be_visible()
 
 
 def test_everything_works_without_a_script(visit, shop, post_office):
@@ -178,23 +181,24 @@ def test_everything_works_without_a_script(visit, shop, post_office):
     page.goto("/cafe-mira")
     page.get_by_label("E-mail address").fill("new@example.com")
     page.get_by_role("button", name="Send me a code").click()
+    page.wait_for_url("**/cafe-mira/code")
     page.get_by_label("Six-digit code").fill(post_office.code())
     page.get_by_role("button", name="Sign in").click()
     page.get_by_label("Your name").fill("Nia")
     page.get_by_role("button", name="Join now").click()
-    assert page.get_by_role("heading", name="Hello, Nia").is_visible()
+    expect(page.get_by_role("heading", name="Hello, Nia")).to_be_visible()
 
     page.get_by_role("link", name="History").click()
-    assert page.get_by_role("heading", name="Nothing here yet").is_visible()
+    expect(page.get_by_role("heading", name="Nothing here yet")).to_be_visible()
     page.get_by_role("link", name="My data").click()
     page.get_by_label("Day").select_option("31")
     page.get_by_label("Month").select_option("May")
     page.get_by_role("button", name="Save birthday").click()
-    assert page.get_by_text("Saved.").is_visible()
+    expect(page.get_by_text("Saved.")).to_be_visible()
     page.get_by_role("button", name="Deutsch").click()
-    assert page.get_by_role("heading", name="Meine Daten").is_visible()
+    expect(page.get_by_role("heading", name="Meine Daten")).to_be_visible()
     page.get_by_role("button", name="Abmelden").click()
-    assert page.get_by_text("Sie sind abgemeldet.").is_visible()
+    expect(page.get_by_text("Sie sind abgemeldet.")).to_be_visible()
 
 
 def test_the_bill_opens_with_the_keyboard_and_shows_its_focus(visit, mia):
@@ -209,7 +213,7 @@ def test_the_bill_opens_with_the_keyboard_and_shows_its_focus(visit, mia):
     summary.focus()
     page.keyboard.press("Enter")
 
-    assert page.locator("details[open] .account").first.is_visible()
+    expect(page.locator("details[open] .account").first).to_be_visible()
     outline = summary.evaluate(
         "one => [getComputedStyle(one).outlineStyle, getComputedStyle(one).outlineWidth]"
     )
