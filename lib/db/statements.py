@@ -23,7 +23,7 @@ class Answer:
     """The rows of one statement, read when they are needed: inside `together()` that is after the block."""
 
     def __init__(self, cursor: Any = None):
-        self._cursor = cursor
+        self._found: Any = cursor
         self._part: tuple[Answer, int] | None = None
         self._rows: list[tuple[Any, ...]] | None = None
 
@@ -35,16 +35,13 @@ class Answer:
                 found = orjson.loads(together.rows[0][place] or b"[]")
                 self._rows = [tuple(row.values()) for row in found]
             else:
-                assert self._cursor is not None, "an answer is read after its together() ends"
-                self._rows = self._cursor.fetchall() if self._has_rows() else []
-                self._cursor.close()
+                assert self._found is not None, "an answer is read after its together() ends"
+                self._rows = self._found.rows if is_postgres() else self._fetched()
         return self._rows
 
-    def _has_rows(self) -> bool:
-        # To ask psycopg for `description` makes an object for each column.
-        if is_postgres():
-            return self._cursor.rownumber is not None
-        return bool(self._cursor.description)
+    def _fetched(self) -> list[tuple[Any, ...]]:
+        with self._found as cursor:
+            return cursor.fetchall() if cursor.description else []
 
     @property
     def one(self) -> tuple[Any, ...] | None:
@@ -52,7 +49,7 @@ class Answer:
 
     @property
     def count(self) -> int:
-        return int(self._cursor.rowcount)
+        return int(self._found.count if is_postgres() else self._found.rowcount)
 
 
 Statement = tuple[str, Sequence[Any], Answer]
@@ -105,26 +102,17 @@ def together(wanted: bool = True, *, few: bool = True) -> Iterator[None]:
 def _send(statements: Sequence[Statement]) -> None:
     if not statements:
         return
+    from lib.db.wire import wire
+
     count(trips=1)
+    for sql, _, _ in statements:
+        count(statements=1, sql=sql)
     here = connections[DEFAULT_DB_ALIAS]
     here.ensure_connection()
     with here.wrap_database_errors:
-        if len(statements) == 1:
-            _execute(here, *statements[0])
-        else:
-            with here.connection.pipeline():
-                for statement in statements:
-                    _execute(here, *statement)
-
-
-def _execute(here: Any, sql: str, params: Sequence[Any], answer: Answer) -> None:
-    # Django's own cursors bind in the client; pipelines and prepared statements need the server's binding.
-    from psycopg import Cursor
-
-    count(statements=1, sql=sql)
-    answer._cursor = Cursor(here.connection)
-    # Binary answers: a time that arrives as text costs more to read than the row it stands in.
-    answer._cursor.execute(sql, params, binary=True)
+        results = wire(here.connection).send([(sql, params) for sql, params, _ in statements])
+    for (_, _, answer), result in zip(statements, results, strict=True):
+        answer._found = result
 
 
 def _looks_as_one(looks: Sequence[Statement]) -> list[Statement]:
