@@ -19,7 +19,7 @@ class Connection(Row):
 
     prefix = "cnx"
 
-    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="connections")
+    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="connections", db_index=False)
     code = models.SlugField(
         max_length=60, help_text=_("Short name in the hook's address, like main. It stays as it is.")
     )

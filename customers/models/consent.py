@@ -11,7 +11,7 @@ class Consent(Row):
     prefix = "con"
 
     merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+", db_index=False)
-    customer = models.ForeignKey(Customer, models.CASCADE, related_name="consents")
+    customer = models.ForeignKey(Customer, models.CASCADE, related_name="consents", db_index=False)
     channel = models.CharField(max_length=20)
     purpose = models.CharField(max_length=40)
     granted = models.BooleanField()

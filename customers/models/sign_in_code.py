@@ -15,7 +15,7 @@ class SignInCode(Row):
 
     prefix = "sic"
 
-    merchant = models.ForeignKey(Merchant, models.CASCADE, related_name="+")
+    merchant = models.ForeignKey(Merchant, models.CASCADE, related_name="+", db_index=False)
     customer = models.ForeignKey(Customer, models.CASCADE, null=True, related_name="+")
     contact_hash = models.CharField(max_length=64)
     code_hash = models.CharField(max_length=64)

@@ -46,7 +46,7 @@ class TierChange(Row):
     prefix = "tch"
 
     merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+", db_index=False)
-    membership = models.ForeignKey(Membership, models.PROTECT, related_name="tier_changes")
+    membership = models.ForeignKey(Membership, models.PROTECT, related_name="tier_changes", db_index=False)
     from_tier = models.CharField(max_length=60, blank=True)
     to_tier = models.CharField(max_length=60, blank=True)
     reason = models.CharField(max_length=200)

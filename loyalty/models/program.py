@@ -41,7 +41,7 @@ class Program(Row):
 
     prefix = "prg"
 
-    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="programs")
+    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="programs", db_index=False)
     name = models.CharField(max_length=120)
     points_name = models.CharField(max_length=40, default="points")
     is_active = models.BooleanField(default=True)
@@ -92,7 +92,7 @@ class ProgramVersion(Row):
     prefix = "pgv"
 
     merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+", db_index=False)
-    program = models.ForeignKey(Program, models.PROTECT, related_name="versions")
+    program = models.ForeignKey(Program, models.PROTECT, related_name="versions", db_index=False)
     number = models.PositiveIntegerField()
     document = models.JSONField()
     starts_at = models.DateTimeField()
@@ -169,7 +169,7 @@ class Tier(Row):
     prefix = "tir"
 
     merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+", db_index=False)
-    tier_set = models.ForeignKey(TierSet, models.CASCADE, related_name="tiers")
+    tier_set = models.ForeignKey(TierSet, models.CASCADE, related_name="tiers", db_index=False)
     name = models.CharField(max_length=60)
     at = models.BigIntegerField(
         _("reached at"),
@@ -202,7 +202,7 @@ class EarningRule(Row):
     prefix = "rul"
 
     merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+", db_index=False)
-    program = models.ForeignKey(Program, models.PROTECT, related_name="rules")
+    program = models.ForeignKey(Program, models.PROTECT, related_name="rules", db_index=False)
     code = models.SlugField(max_length=60, help_text=_("Short name, as in the program file."))
     kind = models.CharField(max_length=30)
     params = models.JSONField(default=dict, blank=True)

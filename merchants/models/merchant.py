@@ -65,7 +65,7 @@ class Store(Row):
 
     prefix = "sto"
 
-    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="stores")
+    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="stores", db_index=False)
     code = models.SlugField(max_length=60)
     name = models.CharField(max_length=120)
     is_active = models.BooleanField(default=True)

@@ -37,7 +37,7 @@ class Role(Row):
 
     prefix = "rol"
 
-    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="roles")
+    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="roles", db_index=False)
     staff = models.ForeignKey(Staff, models.CASCADE, related_name="roles")
     kind = models.CharField(max_length=10, choices=Kind)
     store = models.ForeignKey(Store, models.SET_NULL, null=True, blank=True, related_name="+")
