@@ -59,6 +59,7 @@ INSTALLED_APPS = [
     "merchants",
     "customers",
     "loyalty",
+    "rewards",
     "connectors",
     "api",
     "portal",
