@@ -22,7 +22,7 @@ class KeyAuthentication(BaseAuthentication):
         if scheme.lower() != "bearer":
             return None
         token = token.strip()
-        if token.isascii() and (key := keys.find(token, at=timezone.now())):
+        if token.isascii() and (key := keys.recognize(token, at=timezone.now())):
             return NOBODY, key
         raise AuthenticationFailed("This key is unknown, revoked or expired.")
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from functools import wraps
 from typing import Any, TypeVar, cast
 
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django_filters import FilterSet
@@ -22,7 +23,7 @@ from api import errors, fields, idempotency, pagination
 from api.answers import Answer
 from lib import db, public_ids
 from lib.errors import DomainError, Fault, Malformed
-from merchants.keys import Key
+from merchants.keys import Key, Stale
 from merchants.models import Merchant
 
 T = TypeVar("T")
@@ -74,9 +75,11 @@ def call(**particulars: Any) -> Callable[[Callable[..., Answer]], Callable[..., 
             self.check_query(query)
             if described.body is None:
                 self.check_empty()
-                return serve(self, **names).response()
-            said = described.body.model_validate_json(self.raw)
-            return serve(self, said=said, **names).response()
+                answer = serve(self, **names)
+            else:
+                answer = serve(self, said=described.body.model_validate_json(self.raw), **names)
+            db.confirmed()
+            return answer.response()
 
         run.call = described  # type: ignore[attr-defined]
         return run
@@ -244,7 +247,16 @@ class Door(APIView):
     # --- after the call --------------------------------------------------------------------------------
 
     def handle_exception(self, error: Exception) -> Any:
-        """Every refusal becomes a problem, unless this very call was answered before."""
+        """Every refusal becomes a problem, unless this very call was answered before, or the key changed."""
+        try:
+            if isinstance(error, Stale):
+                raise error
+            db.confirmed()
+        except Stale:
+            # What it did was rolled back; now the key is asked for first.
+            return type(self).as_view()(self.request._request, *self.args, **self.kwargs)
+        except DatabaseError as lost:
+            error = lost
         return self._answered(error).response()
 
     def _answered(self, error: Exception) -> Answer:

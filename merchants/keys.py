@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 # When each key was last used and not yet written, and when this process wrote last (monotonic seconds).
 _uses: dict[int, datetime] = {}
 _written: dict[int, float] = {}
+# The rows of the keys that this process has seen, by digest.
+_seen: dict[str, tuple[Any, ...]] = {}
+_MOST_SEEN = 10_000
 
 
 class UnknownScope(Malformed):
@@ -41,6 +44,10 @@ class WrongMode(Refused):
     """A sandbox has test keys only, a live merchant live ones only."""
 
     code = "wrong_mode"
+
+
+class Stale(Exception):
+    """The key or its merchant changed while the request ran: undo what it did and begin it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,20 +126,51 @@ def find(token: str, *, at: datetime) -> Key | None:
     """
     if not token.startswith("lk_") or len(token) > _LONGEST:
         return None
-    found = db.ask(_FIND, [digest(token)]).one
-    if found is None:
+    kept_as = digest(token)
+    found = db.ask(_FIND, [kept_as]).one
+    if found is None or (key := _opens(found, at=at)) is None:
         return None
-    number, name, scopes, till, is_test, revoked_at, expires_at, store_id, store_code, *columns = found
-    runs_out = db.time(expires_at)
-    if revoked_at is not None or (runs_out is not None and runs_out <= at):
+    if len(_seen) >= _MOST_SEEN:
+        _seen.clear()
+    _seen[kept_as] = found
+    return key
+
+
+def recognize(token: str, *, at: datetime) -> Key | None:
+    """
+    Return what `find` returns, for a key that this process has seen without waiting for it.
+
+    The question travels with the next statement (`db.confirm`), which raises `Stale` if anything of the key
+    or its merchant has changed since: then undo, and begin again.
+    """
+    kept_as = digest(token)
+    seen = _seen.get(kept_as)
+    if seen is None or (key := _opens(seen, at=at)) is None:
+        return find(token, at=at)
+    db.confirm(_FIND, [kept_as], lambda rows: _confirm(kept_as, seen, rows))
+    return key
+
+
+def _opens(found: tuple[Any, ...], *, at: datetime) -> Key | None:
+    key, revoked_at, runs_out = _key(found), found[5], db.time(found[6])
+    if revoked_at is not None or (runs_out is not None and runs_out <= at) or not key.merchant.is_active:
         return None
-    merchant = _merchant(tuple(columns))
-    if not merchant.is_active:
-        return None
-    _uses[number] = at
+    _uses[key.id] = at
+    return key
+
+
+def _confirm(kept_as: str, seen: tuple[Any, ...], rows: list[tuple[Any, ...]]) -> None:
+    if rows != [seen]:
+        _seen.pop(kept_as, None)
+        raise Stale
+
+
+@lru_cache(maxsize=4096)
+def _key(found: tuple[Any, ...]) -> Key:
+    number, name, scopes, till, is_test, _, _, store_id, store_code, *columns = found
     return Key(
         number,
-        merchant,
+        _merchant(tuple(columns)),
         name,
         _scopes(scopes),
         store_id,

@@ -17,7 +17,20 @@ from lib.db.commands import (
     dry_run,
     inside_transaction,
 )
-from lib.db.statements import Answer, any_of, ask, claim, for_update, given, insert, look, together, update
+from lib.db.statements import (
+    Answer,
+    any_of,
+    ask,
+    claim,
+    confirm,
+    confirmed,
+    for_update,
+    given,
+    insert,
+    look,
+    together,
+    update,
+)
 from lib.db.values import day, is_postgres, loaded, time
 from lib.db.watch import Watch, watching
 
@@ -33,6 +46,8 @@ __all__ = [
     "ask",
     "claim",
     "command",
+    "confirm",
+    "confirmed",
     "day",
     "dry_run",
     "for_update",

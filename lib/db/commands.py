@@ -9,6 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 from django.db import IntegrityError, OperationalError, connection, transaction
 
 from lib import public_ids
+from lib.db.statements import confirmed
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -67,6 +68,7 @@ def _once(verb: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
             for check in stored:
                 if check is not None:
                     check()
+            confirmed()
             return result
     finally:
         _stored.reset(token)

@@ -1,7 +1,7 @@
 """Statements: one text of SQL for one row and for a thousand, and many statements in one round trip."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -71,6 +71,11 @@ class _Gathered:
 
 _gathered: ContextVar[_Gathered | None] = ContextVar("gathered", default=None)
 
+Check = Callable[[list[tuple[Any, ...]]], None]
+_open_question: ContextVar[tuple[str, Sequence[Any], Check] | None] = ContextVar(
+    "open_question", default=None
+)
+
 
 def for_update(alias: str, *, skip_locked: bool = False) -> str:
     """Return the locking clause. On SQLite it is empty: IMMEDIATE transactions have one writer."""
@@ -102,6 +107,18 @@ def together(wanted: bool = True, *, few: bool = True) -> Iterator[None]:
 def _send(statements: Sequence[Statement]) -> None:
     if not statements:
         return
+    open_question = _open_question.get()
+    if open_question is None:
+        _exchange(statements)
+        return
+    sql, params, check = open_question
+    answer = Answer()
+    _exchange([(sql, params, answer), *statements])
+    _open_question.set(None)
+    check(answer.rows)
+
+
+def _exchange(statements: Sequence[Statement]) -> None:
     from lib.db.wire import wire
 
     count(trips=1)
@@ -113,6 +130,25 @@ def _send(statements: Sequence[Statement]) -> None:
         results = wire(here.connection).send([(sql, params) for sql, params, _ in statements])
     for (_, _, answer), result in zip(statements, results, strict=True):
         answer._found = result
+
+
+def confirm(sql: str, params: Sequence[Any], check: Check) -> None:
+    """
+    Ask this together with the next statement, at the latest before the next commit or `confirmed()`; `check`
+    gets the rows and raises if what was taken for granted until then does not hold.
+    """
+    if is_postgres():
+        _open_question.set((sql, params, check))
+    else:
+        check(ask(sql, params).rows)
+
+
+def confirmed() -> None:
+    """Ask now what `confirm` left open, if no statement took it along."""
+    if (open_question := _open_question.get()) is not None:
+        sql, params, check = open_question
+        _open_question.set(None)
+        check(ask(sql, params).rows)
 
 
 def _looks_as_one(looks: Sequence[Statement]) -> list[Statement]:
