@@ -24,6 +24,7 @@ _lock = threading.Lock()
 _not_before: dict[str, float] = {}
 _broker_not_before = 0.0
 _producer: Producer | None = None
+_is_broker_down = False
 
 
 def wake(task_name: str) -> None:
@@ -37,7 +38,7 @@ def wake(task_name: str) -> None:
 
 
 def _publish(task_name: str) -> None:
-    global _broker_not_before
+    global _broker_not_before, _is_broker_down
     # Threads of one process take turns: they share a connection, and a publish takes half a millisecond.
     with _lock:
         now = time.monotonic()
@@ -46,11 +47,14 @@ def _publish(task_name: str) -> None:
         _not_before[task_name] = now + THROTTLE_SECONDS
         try:
             current_app.send_task(task_name, producer=_connected(), retry=False, ignore_result=True)
+            _is_broker_down = False
         except Exception as error:
             # Whatever a broker can do, from a refused socket to a strange answer, must not reach the request.
             _disconnect()
             _broker_not_before = time.monotonic() + BROKER_DOWN_SECONDS
-            log.warning("wake of %s skipped, the sweep will find its rows: %s", task_name, error)
+            if not _is_broker_down:  # said once, not every few seconds
+                log.warning("no broker: wakes are skipped, sweeps will find the rows: %s", error)
+            _is_broker_down = True
 
 
 def _connected() -> Producer:
