@@ -19,7 +19,7 @@ def no_broker(monkeypatch):
     wake._disconnect()
     monkeypatch.setattr(wake, "_not_before", {})
     monkeypatch.setattr(wake, "_broker_not_before", 0.0)
-    for name in ("broker_url", "broker_write_url"):
+    for name in ("broker_write_url", "broker_url"):
         monkeypatch.setattr(current_app.conf, name, "redis+socket:///nowhere/at/all.sock?virtual_host=0")
     yield
     wake._disconnect()

@@ -31,8 +31,9 @@ def use(monkeypatch, url):
     monkeypatch.setattr(module, "_not_before", {})
     monkeypatch.setattr(module, "_broker_not_before", 0.0)
     monkeypatch.setattr(module, "_is_broker_down", False)
-    monkeypatch.setattr(current_app.conf, "broker_url", broker_url(url))
+    # In this order: unset, the second is read as the first, and that is what would be put back.
     monkeypatch.setattr(current_app.conf, "broker_write_url", broker_url(url))
+    monkeypatch.setattr(current_app.conf, "broker_url", broker_url(url))
 
 
 def waiting(server):
