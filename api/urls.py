@@ -14,6 +14,7 @@ from api import (
     purchases,
     refunds,
     touchpoints,
+    transfers,
 )
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -40,5 +41,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/programs", programs.Programs.as_view()),
     path("v1/tiers", programs.Tiers.as_view()),
     path("v1/touchpoints", touchpoints.Touchpoints.as_view()),
+    path("v1/transfers", transfers.Transfers.as_view()),
     re_path(r"^v1(/.*)?$", door.Nowhere.as_view()),
 ]

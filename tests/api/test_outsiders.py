@@ -60,6 +60,7 @@ BODIES = {
     ("post", "adjustments"): {"customer": "CUSTOMER", "points": 1, "reason": "kind", "reference": "A-9"},
     ("post", "merges"): {"source": "CUSTOMER", "target": "CUSTOMER", "reason": "one person"},
     ("delete", "merges/<str:merge>"): None,
+    ("post", "transfers"): {"source": "CUSTOMER", "target": "CUSTOMER", "points": 1, "reference": "T-9"},
     ("get", "programs"): None,
     ("get", "tiers"): None,
     ("post", "touchpoints"): {"customer": "CUSTOMER", "kind": "page.viewed"},
