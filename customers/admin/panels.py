@@ -38,6 +38,7 @@ KINDS = {
     "customer.blocked": _("Blocked"),
     "customer.unblocked": _("Let back in"),
     "customer.merged": _("Merged with another customer"),
+    "customer.set_apart": _("Not the same person as another"),
     "customer.unmerged": _("Merge undone"),
     "purchase.recorded": _("Purchase recorded"),
     "purchase.refunded": _("Purchase refunded"),
