@@ -20,16 +20,16 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     )
     start = {"title": _("Start"), "icon": "home", "link": reverse("admin:index")}
     sections: list[dict[str, Any]] = [{"title": "", "items": [start]}]
-    for key, title in settings.ADMIN_MENU:
+    for key, section in settings.ADMIN_MENU:
         items = [
-            {
-                "title": capfirst(page.opts.verbose_name_plural),
-                "icon": page.icon,
-                "link": page.address("changelist"),
-            }
+            {"title": title, "icon": icon, "link": link}
             for page in pages
             if page.menu == key and page.has_view_permission(request)
+            for title, icon, link in (
+                (capfirst(page.opts.verbose_name_plural), page.icon, page.address("changelist")),
+                *page.more_pages(request),
+            )
         ]
         if items:
-            sections.append({"title": title, "separator": True, "items": items})
+            sections.append({"title": section, "separator": True, "items": items})
     return sections
