@@ -58,21 +58,21 @@ class Adjustments(Door):
         )
 
 
-def named(door: Door, said: str) -> Customer:
+def named(door: Door, said: str, *, pointer: str = "/customer") -> Customer:
     """
     Return the caller's customer that a body names; a merged one as its target.
 
     :raises NotFound: with a pointer to where the body names it
     :raises Gone: the customer was erased
     """
-    number = fields.number("cus", said, pointer="/customer")
+    number = fields.number("cus", said, pointer=pointer)
     found = Customer.objects.select_related("merged_into").filter(merchant=door.merchant, pk=number).first()
     if found is None:
-        raise fields.missing("/customer")
+        raise fields.missing(pointer)
     found = found.merged_into or found
     found.merchant = door.merchant
     if found.status == Customer.Status.ERASED:
-        raise CustomerErased("This customer has been erased.", faults=[Fault("/customer", "gone", "erased")])
+        raise CustomerErased("This customer has been erased.", faults=[Fault(pointer, "gone", "erased")])
     return found
 
 

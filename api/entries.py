@@ -9,7 +9,7 @@ from api.answers import Answer
 from api.customers import own
 from api.door import Door, call
 from api.shapes import BalanceOut, EntryOut, ExportOut, TimelineOut
-from customers import erasure
+from customers import erasure, merging
 from customers.models import Customer, Touchpoint
 from lib import public_ids
 from loyalty import balances, ledger, members, programs, statement
@@ -63,7 +63,8 @@ class Timeline(Door):
     @call(scopes=("customers:read",), answers={200: TimelineOut}, orderings=("-occurred_at",))
     def get(self, customer: str) -> Answer:
         """List what happened with a customer, newest first."""
-        rows = Touchpoint.objects.filter(merchant=self.merchant, customer=own(self, customer))
+        everybody = merging.everybody(own(self, customer))
+        rows = Touchpoint.objects.filter(merchant=self.merchant, customer__in=everybody)
         return self.listed(rows, shape=lambda rows: [_moment(row) for row in rows])
 
 

@@ -3,13 +3,16 @@
 from typing import Any
 
 import django_filters
+from django.db.models import QuerySet
 
 from api import fields, reasons, sales, stores
 from api.answers import Answer
 from api.door import Door, call
 from api.fields import Body, Reference
-from api.filters import Filters, PublicId, Since
+from api.filters import Filters, Since
 from api.shapes import CalculationOut, PurchaseOut, WaitingOut
+from customers.models import Customer
+from lib import public_ids
 from loyalty import purchases, voids
 from loyalty.models import Purchase
 from loyalty.receipts import Receipt
@@ -19,11 +22,20 @@ STATUS = {"created": 201, "replayed": 200, "unmatched": 202}
 
 class PurchaseFilters(Filters):
     reference = django_filters.CharFilter(label="The caller's own number")
-    customer = PublicId(prefix="cus", field_name="customer_id", label="The customer's id")
+    customer = django_filters.CharFilter(
+        method="of_person", label="The customer's id; with what was bought before a merge"
+    )
     store = django_filters.CharFilter(field_name="store__code", label="The store's code")
     channel = django_filters.CharFilter(label="store, web, app")
     occurred_after = Since(field_name="occurred_at", lookup_expr="gte", label="From this time on")
     occurred_before = Since(field_name="occurred_at", lookup_expr="lt", label="Before this time")
+
+    def of_person(self, rows: QuerySet[Purchase], name: str, value: str) -> QuerySet[Purchase]:
+        number = public_ids.read("cus", value)
+        if number is None:
+            return rows.none()
+        merged = Customer.objects.filter(merchant=self.request.auth.merchant, merged_into=number)
+        return rows.filter(customer__in=[number, *merged.values_list("pk", flat=True)])
 
 
 class ReferenceIn(Body):

@@ -9,10 +9,12 @@ from api import (
     docs,
     door,
     entries,
+    merges,
     programs,
     purchases,
     refunds,
     touchpoints,
+    transfers,
 )
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -34,8 +36,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/calculate", purchases.Calculate.as_view()),
     path("v1/batches", batches.Batches.as_view()),
     path("v1/adjustments", adjustments.Adjustments.as_view()),
+    path("v1/merges", merges.Merges.as_view()),
+    path("v1/merges/<str:merge>", merges.OneMerge.as_view()),
     path("v1/programs", programs.Programs.as_view()),
     path("v1/tiers", programs.Tiers.as_view()),
     path("v1/touchpoints", touchpoints.Touchpoints.as_view()),
+    path("v1/transfers", transfers.Transfers.as_view()),
     re_path(r"^v1(/.*)?$", door.Nowhere.as_view()),
 ]

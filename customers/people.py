@@ -14,7 +14,7 @@ from typing import Any
 
 from django.db import IntegrityError
 
-from customers import consent, identifiers, journey
+from customers import consent, identifiers, journey, merging
 from customers.consent import Choice
 from customers.identifiers import Given, IdentifierTaken
 from customers.models import Consent, Customer, Identifier
@@ -389,11 +389,11 @@ def _add_identifiers(
 
 
 def _of(customer: Customer) -> dict[tuple[str, str, str], datetime | None]:
-    """Return when each of the customer's identifiers was verified."""
+    """Return when each identifier of the customer, and of who was merged into them, was verified."""
     found: dict[tuple[str, str, str], datetime | None] = {
         (type, source, value): verified_at
         for type, source, value, verified_at in Identifier.objects.filter(
-            merchant=customer.merchant_id, customer=customer
+            merchant=customer.merchant_id, customer__in=merging.everybody(customer)
         ).values_list("type", "source", "value", "verified_at")
     }
     return found

@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 
-from customers import people
+from customers import duplicates, people
 from customers.erasure import Holding, Traces, deleted, nobody, plain, shown, theirs
 from customers.journey import OURS
 from customers.models import Consent, Customer, Identifier, SignInCode, Touchpoint
@@ -30,6 +30,10 @@ def _forget_name(traces: Traces) -> None:
         row.status, row.merged_into, row.erased_at = Customer.Status.ERASED, None, traces.at
         row.referral_code = "".join(secrets.choice(people.CODE_LETTERS) for _ in range(8))
         row.save()
+
+
+def _set_apart(traces: Traces) -> Any:
+    return duplicates.pairs_of(merchant_id=traces.customer.merchant_id, customers=traces.ids)
 
 
 def _forget_log(traces: Traces) -> None:
@@ -56,6 +60,12 @@ HOLDINGS = [
         "Deleted: they are who the person is.",
         erase=deleted(Identifier),
         export=shown(Identifier, "type", "source", "value", "verified_at", "created_at"),
+    ),
+    Holding(
+        "customers.NotTheSame",
+        "Deleted: it says who the person is not.",
+        erase=lambda traces: _set_apart(traces).delete(),
+        export=lambda traces: plain(_set_apart(traces).order_by("pk"), "at"),
     ),
     Holding(
         "customers.SignInCode",

@@ -12,8 +12,8 @@ from merchants.models import Merchant
 @dataclass(frozen=True, slots=True)
 class Record:
     """
-    One customer. `identifiers` are (type, source, value, is verified), oldest first; `consents` the answers
-    in force: (channel, purpose, granted, at).
+    One customer. `identifiers` are (type, source, value, is verified), oldest first, with those of whoever
+    was merged into them; `consents` the customer's own answers in force: (channel, purpose, granted, at).
     """
 
     id: int
@@ -43,7 +43,9 @@ def _sql(source: str) -> str:
     return f"""
         SELECT c.id, c.name, c.status, c.merged_into_id, c.birthday, c.language, c.referral_code, c.created_at,
                (SELECT {listed}({pack}(i.id, i.type, i.source, i.value, i.verified_at))
-                FROM customers_identifier i WHERE i.customer_id = c.id),
+                FROM (SELECT c.id AS id UNION ALL
+                      SELECT a.id FROM customers_customer a WHERE a.merged_into_id = c.id) whole
+                JOIN customers_identifier i ON i.customer_id = whole.id),
                (SELECT {listed}({pack}(s.id, s.channel, s.purpose, s.granted, s.at))
                 FROM customers_consent s WHERE s.customer_id = c.id)
         FROM customers_customer c

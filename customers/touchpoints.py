@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from customers import journey
+from customers import journey, merging
 from customers.journey import OURS
 from customers.models import Customer, Touchpoint
 from lib import db
@@ -106,7 +106,7 @@ def _note(
     customer_id = _whose(one, people)
     first = known.get((one.kind, one.reference)) if one.reference else None
     if first is not None:
-        return _repeat(one, first, customer_id)
+        return _repeat(merchant, one, first, customer_id)
     row = journey.row(
         merchant_id=merchant.pk,
         customer_id=customer_id,
@@ -137,10 +137,12 @@ def _whose(one: Told, people: Mapping[int, tuple[int, str]]) -> int | None:
     return found[0]
 
 
-def _repeat(one: Told, first: Mapping[str, Any], customer_id: int | None) -> Noted:
+def _repeat(merchant: Merchant, one: Told, first: Mapping[str, Any], customer_id: int | None) -> Noted:
     said = {"channel": one.channel, "anonymous_id": one.anonymous_id, "data": dict(one.data)}
     differ = [name for name, value in said.items() if value and first[name] != value]
-    if customer_id is not None and first["customer_id"] != customer_id:
+    if customer_id is not None and not merging.is_now(
+        merchant_id=merchant.pk, earlier=first["customer_id"], now=customer_id
+    ):
         differ.append("customer")
     if differ:
         raise ReferenceReused(

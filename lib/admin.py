@@ -208,6 +208,10 @@ class ScopedAdmin(_Permissions, Page):
     def _is_relation(self, name: str) -> bool:
         return "__" not in name and bool(self.opts.get_field(name).is_relation)
 
+    def more_pages(self, request: HttpRequest) -> list[tuple[Any, str, str]]:
+        """Return what else the sidebar offers beside the list: (title, icon, address)."""
+        return []
+
     # What may be chosen --------------------------------------------------------------------------
 
     def get_exclude(self, request: HttpRequest, obj: Any = None) -> Any:

@@ -20,16 +20,27 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     )
     start = {"title": _("Start"), "icon": "home", "link": reverse("admin:index")}
     sections: list[dict[str, Any]] = [{"title": "", "items": [start]}]
-    for key, title in settings.ADMIN_MENU:
+    for key, section in settings.ADMIN_MENU:
         items = [
-            {
-                "title": capfirst(page.opts.verbose_name_plural),
-                "icon": page.icon,
-                "link": page.address("changelist"),
-            }
+            item
             for page in pages
             if page.menu == key and page.has_view_permission(request)
+            for item in _items(page, request)
         ]
         if items:
-            sections.append({"title": title, "separator": True, "items": items})
+            sections.append({"title": section, "separator": True, "items": items})
     return sections
+
+
+def _items(page: ScopedAdmin, request: HttpRequest) -> list[dict[str, Any]]:
+    """Return a page's list and what else it offers; only the one that is open is marked."""
+    more = [
+        {"title": title, "icon": icon, "link": link, "active": request.path == link}
+        for title, icon, link in page.more_pages(request)
+    ]
+    link = page.address("changelist")
+    title = capfirst(page.opts.verbose_name_plural)
+    first: dict[str, Any] = {"title": title, "icon": page.icon, "link": link}
+    if any(item["active"] for item in more):
+        first["active"] = False
+    return [first, *more]

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from customers import merging
 from customers.models import Customer
 from lib import db
 from lib.errors import Fault, Malformed
@@ -131,6 +132,8 @@ def _repeat(
         "points": entry["points"],
         "reason": entry["reason"].get("text", ""),
     }
+    if merging.is_now(merchant_id=work.merchant.pk, earlier=first["customer"], now=said["customer"]):
+        first["customer"] = said["customer"]
     differ = [name for name in said if said[name] != first[name]]
     desk.write(work)
     if differ:

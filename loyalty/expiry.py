@@ -39,7 +39,7 @@ def run(*, at: datetime, merchant: Merchant | None = None) -> int:
 @db.command
 def settle(*, merchant_id: int, memberships: list[int], at: datetime) -> int:
     """Activate and expire what is due on these accounts, and note it for each customer."""
-    book = ledger.lock(merchant_id=merchant_id, memberships=memberships, at=at, lots=False)
+    book = ledger.lock(merchant_id=merchant_id, memberships=memberships, at=at, lots=False, merged=True)
     moved = [account for account in book.accounts.values() if account.entries]
     owners = dict(
         Membership.objects.filter(pk__in=[account.id for account in moved]).values_list("pk", "customer_id")

@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 from typing import Any
 
+from django.db.models import Q
+
 from customers.erasure import Holding, Traces, nobody, plain, shown, theirs
 from loyalty import ledger
-from loyalty.models import CustomerDay, Membership, Purchase, Refund, TierChange
+from loyalty.models import CustomerDay, Membership, Merge, Purchase, Refund, TierChange
 
 BOOKS = "Kept: the books must add up. It names a membership, which leads to nobody after erasure."
 
@@ -63,6 +65,19 @@ def _by_membership(model: Any, *names: str) -> Any:
     )
 
 
+def _of_merges(traces: Traces) -> Any:
+    rows = Merge.objects.filter(merchant=traces.customer.merchant_id)
+    return rows.filter(Q(source__in=traces.ids) | Q(target__in=traces.ids))
+
+
+def _forget_merges(traces: Traces) -> None:
+    _of_merges(traces).update(reason="")
+
+
+def _merges(traces: Traces) -> list[dict[str, Any]]:
+    return plain(_of_merges(traces).order_by("pk"), "reason", "merged_at", "undone_at")
+
+
 HOLDINGS = [
     Holding(
         "loyalty.Membership",
@@ -99,6 +114,12 @@ HOLDINGS = [
         "loyalty.Reference",
         "Kept: nothing may be counted twice, ever. Of a contact it has a keyed hash only, so that leaving and "
         "joining again does not give the welcome points again.",
+    ),
+    Holding(
+        "loyalty.Merge",
+        "The books' side stays: which accounts were joined. What staff wrote as the reason is emptied.",
+        erase=_forget_merges,
+        export=_merges,
     ),
     *nobody(
         "loyalty.Program",

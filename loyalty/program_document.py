@@ -217,6 +217,13 @@ class Referral(Part):
     cap_per_year: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
 
 
+class Transfers(Part):
+    """Points given by one customer to another; `max_per_month` is how many somebody may send in a month."""
+
+    allowed: bool = False
+    max_per_month: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
+
+
 class Reward(Part):
     id: Slug
     name: Text
@@ -246,6 +253,7 @@ class Program(Part):
     tiers: Tiers | None = None
     earning: Annotated[list[EarningRule], Field(max_length=500)] = []
     referral: Referral | None = None
+    transfers: Transfers | None = None
     connections: Any = None  # read by its own room: see loyalty/program_sections.py
     rewards: Annotated[list[Reward], Field(max_length=1000)] = []
 

@@ -15,7 +15,7 @@ from loyalty.program_sections import sections
 from merchants.models import Merchant
 
 Wanted = dict[str, Any]
-KEPT = ("referral", "rewards")  # kept as told, for the rooms that act on them
+KEPT = ("referral", "rewards", "transfers")  # kept as told, for the rooms that act on them
 
 
 def find(*, merchant: Merchant | None, name: str) -> Program | None:

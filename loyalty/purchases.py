@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from customers import merging
 from customers.identifiers import InvalidIdentifier
 from lib import db, public_ids
 from lib.errors import DomainError, Fault, Gone, Malformed, NotFound, Refused
@@ -165,7 +166,10 @@ def _tell(work: Desk, sale: Sale, person: Person | None) -> Receipt:
 
 
 def _repeat(work: Desk, first: dict[str, Any], sale: Sale, person: Person | None) -> Receipt:
-    faults = differences(first, sale, customer_id=person.customer_id if person else None)
+    now = person.customer_id if person else None
+    # Who bought it may have been merged into who answers for them now.
+    is_theirs = merging.is_now(merchant_id=work.merchant.pk, earlier=first["customer_id"], now=now)
+    faults = differences(first, sale, customer_id=first["customer_id"] if is_theirs else now)
     if faults:
         named = ", ".join(fault.pointer.strip("/") for fault in faults)
         raise ReferenceReused(

@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from django.utils import translation
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from customers.models import Customer
 from lib import money
@@ -107,6 +107,10 @@ def _expire(entry: Entry, reason: Reason, language: str, points_name: str) -> st
     }
 
 
+def _other(text: Any) -> Callable[[Entry, Reason, str, str], str]:
+    return lambda entry, reason, *_: str(text) % {"customer": reason.get("other", "")}
+
+
 _SENTENCES: dict[str, Callable[[Entry, Reason, str, str], str]] = {
     "purchase": _purchase,
     "refund": _refund,
@@ -119,6 +123,12 @@ _SENTENCES: dict[str, Callable[[Entry, Reason, str, str], str]] = {
     "welcome": lambda *_: gettext("Welcome bonus"),
     "birthday": lambda *_: gettext("Happy birthday"),
     "touchpoint": lambda *_: gettext("Thank you"),
+    "merge_in": _other(gettext_lazy("From your other account %(customer)s, joined with this one")),
+    "merge_out": _other(gettext_lazy("To your account %(customer)s, joined with this one")),
+    "unmerge_in": _other(gettext_lazy("Back from the account %(customer)s")),
+    "unmerge_out": _other(gettext_lazy("Back to the account %(customer)s, which is its own again")),
+    "transfer_in": lambda *_: gettext("Received from another customer"),
+    "transfer_out": lambda *_: gettext("Sent to another customer"),
     "reinstate": lambda *_: gettext("Expired points given back"),
 }
 

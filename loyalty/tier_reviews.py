@@ -50,6 +50,7 @@ def review_due(*, at: datetime, merchant: Merchant | None = None) -> int:
             merchant=one,
             program_id=rules.program_id,
             tier_until__lte=at - timedelta(days=rules.tiers.grace_days),
+            customer__merged_into=None,
         )
         while ids := list(due.order_by("tier_until").values_list("pk", flat=True)[:CHUNK]):
             done += _review(merchant=one, memberships=ids, at=at)
@@ -60,7 +61,7 @@ def review_due(*, at: datetime, merchant: Merchant | None = None) -> int:
 @db.command
 def _review(*, merchant: Merchant, memberships: list[int], at: datetime) -> int:
     rules = programs.current(merchant=merchant)
-    book = ledger.lock(merchant_id=merchant.pk, memberships=memberships, at=at, lots=False)
+    book = ledger.lock(merchant_id=merchant.pk, memberships=memberships, at=at, lots=False, merged=True)
     standings = _standings(rules, merchant_id=merchant.pk, memberships=memberships, at=at)
     notes = []
     for one in standings.values():
@@ -129,6 +130,7 @@ def _warn(merchant: Merchant, rules: Plan, at: datetime) -> None:
             program_id=rules.program_id,
             tier_until__gt=at,
             tier_until__lte=at + timedelta(days=days),
+            customer__merged_into=None,
         )
         while ids := list(near.order_by("pk").values_list("pk", flat=True)[:CHUNK]):
             _warn_some(merchant=merchant, memberships=ids, days=days, at=at)
@@ -137,7 +139,7 @@ def _warn(merchant: Merchant, rules: Plan, at: datetime) -> None:
 @db.command
 def _warn_some(*, merchant: Merchant, memberships: list[int], days: int, at: datetime) -> None:
     rules = programs.current(merchant=merchant)
-    ledger.lock(merchant_id=merchant.pk, memberships=memberships, at=at, lots=False)
+    ledger.lock(merchant_id=merchant.pk, memberships=memberships, at=at, lots=False, merged=True)
     notes = []
     for one in _standings(rules, merchant_id=merchant.pk, memberships=memberships, at=at).values():
         to_stay = tiers.progress(rules, one, at=at)["to_stay"]
@@ -180,7 +182,7 @@ def assign(
     if level is None:
         raise Malformed(f"There is no tier {tier}.", faults=[Fault("/tier", "not_found", "no such tier")])
     membership = Membership.objects.get(customer=customer, program_id=rules.program_id)
-    ledger.lock(merchant_id=customer.merchant_id, memberships=[membership.pk], at=at, lots=False)
+    ledger.lock(merchant_id=customer.merchant_id, memberships=[membership.pk], at=at, lots=False, merged=True)
     one = _standings(rules, merchant_id=customer.merchant_id, memberships=[membership.pk], at=at)[
         membership.pk
     ]
@@ -301,7 +303,7 @@ def publish_step(*, tier_set: TierSet, at: datetime, by: str) -> None:
 def _move_to_new_set(
     merchant: Merchant, rules: Plan, memberships: list[int], *, at: datetime, by: str
 ) -> None:
-    ledger.lock(merchant_id=merchant.pk, memberships=memberships, at=at, lots=False)
+    ledger.lock(merchant_id=merchant.pk, memberships=memberships, at=at, lots=False, merged=True)
     notes = []
     standings = _standings(rules, merchant_id=merchant.pk, memberships=memberships, at=at)
     for one in standings.values():

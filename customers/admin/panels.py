@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from customers import consent
+from customers import consent, merging
 from customers.models import Customer, Touchpoint
 
 
@@ -37,10 +37,15 @@ KINDS = {
     "customer.changed": _("Details changed"),
     "customer.blocked": _("Blocked"),
     "customer.unblocked": _("Let back in"),
+    "customer.merged": _("Merged with another customer"),
+    "customer.set_apart": _("Not the same person as another"),
+    "customer.unmerged": _("Merge undone"),
     "purchase.recorded": _("Purchase recorded"),
     "purchase.refunded": _("Purchase refunded"),
     "purchase.voided": _("Purchase voided"),
     "points.adjusted": _("Points adjusted by staff"),
+    "points.sent": _("Points sent to somebody"),
+    "points.received": _("Points received from somebody"),
     "points.expired": _("Points expired"),
     "points.activated": _("Points became usable"),
     "tier.changed": _("Tier changed"),
@@ -69,7 +74,8 @@ def in_words(kind: str) -> str:
 
 
 def _diary(customer: Customer, start: int, stop: int) -> list[dict[str, Any]]:
-    rows = Touchpoint.objects.filter(merchant=customer.merchant_id, customer=customer)
+    everybody = merging.everybody(customer)
+    rows = Touchpoint.objects.filter(merchant=customer.merchant_id, customer__in=everybody)
     newest = rows.order_by("-occurred_at", "-pk")[start:stop]
     return [{"touchpoint": row, "words": in_words(row.kind)} for row in newest]
 

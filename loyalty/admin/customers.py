@@ -12,6 +12,7 @@ from django.utils import timezone, translation
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from customers import merging
 from customers.admin.customer import COLUMNS, ENROLL, RELATED, CustomerAdmin
 from customers.admin.forms import Enroll
 from customers.admin.panels import PANELS, PRESENT, Panel
@@ -124,7 +125,8 @@ def _entries(customer: Customer, start: int, stop: int) -> list[dict[str, Any]]:
 
 def _purchases(customer: Customer, start: int, stop: int) -> list[dict[str, Any]]:
     language = translation.get_language()
-    rows = Purchase.objects.filter(merchant=customer.merchant_id, customer=customer)
+    everybody = merging.everybody(customer)
+    rows = Purchase.objects.filter(merchant=customer.merchant_id, customer__in=everybody)
     return [
         {"purchase": one, "amount": money.show(one.amount_minor, one.currency, language)}
         for one in rows.order_by("-occurred_at", "-pk").select_related("store")[start:stop]

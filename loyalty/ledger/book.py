@@ -8,7 +8,7 @@ the sum of the open lots, `pending` of the pending ones; debt is only there when
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -57,6 +57,9 @@ class LotState:
         return (self.expires_at is None, ends, self.earned_at.timestamp(), self.id)
 
 
+Part = tuple[LotState, int]  # a lot, and how many of its points
+
+
 @dataclass(frozen=True, slots=True)
 class Grant:
     """Points to give: at once, or pending until `activates_at` (None with `waits`: until released)."""
@@ -95,6 +98,7 @@ class AccountState:
     head: str = ""
     next_due_at: datetime | None = None
     active_at: datetime | None = None
+    is_merged: bool = False
     lots: list[LotState] | None = None
     new_lots: list[LotState] = field(default_factory=list)
     entries: list[dict[str, Any]] = field(default_factory=list)
@@ -219,10 +223,7 @@ class Book:
         :raises AccountInDebt: the customer owes points
         :raises NotEnoughPoints: fewer than `points` are available
         """
-        if account.debt:
-            raise AccountInDebt(f"The account owes {account.debt} points; new points pay that first.")
-        if points > account.available:
-            raise NotEnoughPoints(f"{points} points are needed, {account.available} are available.")
+        _insist(account, points)
         self._post(account, kind=kind, points=-points, lots=self._consume(account, points), cause=cause)
 
     def take(self, account: AccountState, points: int, *, cause: Cause, kind: str) -> None:
@@ -268,6 +269,75 @@ class Book:
             cause=Cause(cause.occurred_at, cause.reference, None, reason, cause.by),
         )
         return missing
+
+    def move(
+        self,
+        giver: AccountState,
+        taker: AccountState,
+        parts: Sequence[Part],
+        *,
+        kinds: tuple[str, str],
+        causes: tuple[Cause, Cause],
+        debt: int = 0,
+        keeps_purchase: bool = True,
+    ) -> list[tuple[int, int]]:
+        """
+        Move parts of lots, each with its own dates, and a debt to another account: one entry on each side.
+
+        Usable points pay what the taker owes; a debt takes what the taker has. Return the lots that gave
+        with the new ones: (lot id, new lot id). What the customers earned in their lives is not changed.
+        """
+        usable = sum(points for lot, points in parts if lot.state == OPEN)
+        waiting = sum(points for lot, points in parts if lot.state == PENDING)
+        new = [_copy(lot, points, keeps_purchase=keeps_purchase) for lot, points in parts]
+        given = []
+        for lot, points in parts:
+            given.append([lot.id, -points, 0] if lot.state == OPEN else [lot.id, 0, -points])
+            _shrink(lot, points)
+        giver.active, giver.pending = giver.active - usable, giver.pending - waiting
+        giver.debt -= debt
+        refresh_due(giver)
+        self._post(giver, kind=kinds[0], points=debt - usable, pending=-waiting, lots=given, cause=causes[0])
+        got = self._receive(taker, new)
+        if debt:
+            covered = min(debt, taker.active)
+            got += self._consume(taker, covered)
+            taker.debt += debt - covered
+        self._post(taker, kind=kinds[1], points=usable - debt, pending=waiting, lots=got, cause=causes[1])
+        return [(lot.id, copy.id) for (lot, _), copy in zip(parts, new, strict=True)]
+
+    def _receive(self, taker: AccountState, new: Sequence[LotState]) -> list[list[int]]:
+        """Add lots to an account: usable ones, those that expire first before others, pay its debt."""
+        got = []
+        for lot in sorted(new, key=LotState.order):
+            if lot.state == PENDING:
+                taker.pending += lot.points
+                got.append([lot.id, 0, lot.points])
+            else:
+                pays = min(taker.debt, lot.points)
+                lot.remaining -= pays
+                lot.state = OPEN if lot.remaining else CLOSED
+                taker.debt -= pays
+                taker.active += lot.remaining
+                got.append([lot.id, lot.remaining, 0])
+            _add_lot(taker, lot)
+        return got
+
+    def pick(self, account: AccountState, points: int) -> list[Part]:
+        """
+        Return the parts of lots that a customer's own wish to give points away takes, earliest expiry first.
+
+        :raises AccountInDebt: the customer owes points
+        :raises NotEnoughPoints: fewer than `points` are available
+        """
+        _insist(account, points)
+        assert account.lots is not None
+        left, parts = points, []
+        for lot in sorted((lot for lot in account.lots if lot.state == OPEN), key=LotState.order):
+            if part := min(lot.remaining, left):
+                parts.append((lot, part))
+                left -= part
+        return parts
 
     def _consume(self, account: AccountState, points: int, first: Sequence[LotState] = ()) -> list[list[int]]:
         assert account.lots is not None
@@ -363,6 +433,25 @@ def _add_lot(account: AccountState, lot: LotState) -> None:
     due = lot.due_at()
     if due is not None and (account.next_due_at is None or due < account.next_due_at):
         account.next_due_at = due
+
+
+def _copy(lot: LotState, points: int, *, keeps_purchase: bool) -> LotState:
+    return replace(
+        lot,
+        id=public_ids.new(),
+        points=points,
+        remaining=points,
+        purchase_id=lot.purchase_id if keeps_purchase else None,
+        is_new=True,
+        is_changed=False,
+    )
+
+
+def _insist(account: AccountState, points: int) -> None:
+    if account.debt:
+        raise AccountInDebt(f"The account owes {account.debt} points; new points pay that first.")
+    if points > account.available:
+        raise NotEnoughPoints(f"{points} points are needed, {account.available} are available.")
 
 
 def _shrink(lot: LotState, points: int) -> None:

@@ -13,7 +13,7 @@ from loyalty.models.ledger import Account, Entry, Lot
 
 _LOCK = """
     SELECT a.membership_id, a.merchant_id, a.active, a.pending, a.held, a.debt, a.lifetime_earned,
-           a.purchases, a.sequence, a.head, a.next_due_at, a.active_at
+           a.purchases, a.sequence, a.head, a.next_due_at, a.active_at, a.is_merged
     FROM loyalty_account a
     WHERE a.merchant_id = %s AND {wanted}
     ORDER BY a.membership_id
@@ -46,26 +46,45 @@ def ask_lock(*, merchant_id: int, memberships: Collection[int], skip_busy: bool 
     )
 
 
-def open_book(locked: db.Answer, *, at: datetime) -> Book:
-    """Return the book of the accounts that `ask_lock` locked."""
-    return Book(accounts=[_account(row) for row in locked.rows], key=key(), now=at)
+def open_book(locked: db.Answer, *, at: datetime, merged: bool = False) -> Book:
+    """
+    Return the book of the accounts that `ask_lock` locked.
+
+    With `merged` also accounts of customers who were merged into others are opened.
+    """
+    accounts = [_account(row) for row in locked.rows]
+    # The race: a till looked the source of a merge up, waited for its account, and the merge was first. What
+    # it books now would stay behind, so the command is run again and finds the target.
+    if not merged and any(account.is_merged for account in accounts):
+        raise db.Again
+    return Book(accounts=accounts, key=key(), now=at)
 
 
 def _account(row: Sequence[Any]) -> AccountState:
     state = AccountState(*row)
     state.next_due_at, state.active_at = db.time(state.next_due_at), db.time(state.active_at)
+    state.is_merged = bool(state.is_merged)
     return state
 
 
 @db.inside_transaction
-def lock(*, merchant_id: int, memberships: Collection[int], at: datetime, lots: bool = True) -> Book:
+def lock(
+    *,
+    merchant_id: int,
+    memberships: Collection[int],
+    at: datetime,
+    lots: bool = True,
+    merged: bool = False,
+) -> Book:
     """
     Return the book of these accounts, locked until the transaction ends. Call it once, first.
 
     What was due by `at` (activation, expiry) is done, so that no expired point is ever spent. With
-    `lots=False` only accounts with something due have their lots read.
+    `lots=False` only accounts with something due have their lots read, with `merged` also accounts of
+    customers who were merged into others are opened (what has only aliases to lose may say it: jobs do).
     """
-    book = open_book(ask_lock(merchant_id=merchant_id, memberships=memberships), at=at)
+    locked = ask_lock(merchant_id=merchant_id, memberships=memberships)
+    book = open_book(locked, at=at, merged=merged)
     settle(book, merchant_id=merchant_id, at=at, lots=lots)
     return book
 
@@ -155,6 +174,7 @@ def _account_row(account: AccountState) -> dict[str, Any]:
         "head": account.head,
         "next_due_at": account.next_due_at,
         "active_at": account.active_at,
+        "is_merged": account.is_merged,
     }
 
 

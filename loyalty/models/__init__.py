@@ -6,13 +6,14 @@ which one is live. Every publish writes a `ProgramVersion`, the whole program as
 judged by the version of their own time. Standing: a `Membership` is one customer in one program with the
 tier; each move is a `TierChange` with the figures used. Facts: `Purchase` and `Refund` as they were told,
 `Reference` so that nothing is counted twice, `CustomerDay` sums per customer and local day (tiers and
-insight read them), `RuleCount` for caps. The points themselves are in `loyalty.models.ledger`, private to
-`loyalty/ledger`: `Account` (the row that is locked), `Entry` (append-only), `Lot` (points with one
-expiry).
+insight read them), `RuleCount` for caps. A `Merge` keeps what joining two customers moved,
+to undo it. The points themselves are in `loyalty.models.ledger`, private to `loyalty/ledger`: `Account`
+(the row that is locked), `Entry` (append-only), `Lot` (points with one expiry).
 """
 
 from loyalty.models import ledger as ledger  # registered, not re-exported: see loyalty/ledger.py
 from loyalty.models.membership import Membership, TierChange
+from loyalty.models.merge import Merge
 from loyalty.models.program import EarningRule, Program, ProgramVersion, Tier, TierSet
 from loyalty.models.purchase import Purchase, Refund
 from loyalty.models.tally import CustomerDay, Reference, RuleCount
@@ -21,6 +22,7 @@ __all__ = [
     "CustomerDay",
     "EarningRule",
     "Membership",
+    "Merge",
     "Program",
     "ProgramVersion",
     "Purchase",

@@ -14,7 +14,8 @@ class Account(models.Model):
 
     `active` points are in open lots, `pending` ones wait for their date, `held` ones are part of `active`.
     `debt` is what the customer owes; it exists only when `active` is 0. `sequence` and `head` are the number
-    and chain value of the last entry. `next_due_at` is the first time a lot activates or expires.
+    and chain value of the last entry. `next_due_at` is the first time a lot activates or expires. While the
+    customer is merged into another one (`is_merged`), nothing is booked here.
     """
 
     membership = models.OneToOneField(Membership, models.PROTECT, primary_key=True, related_name="+")
@@ -29,6 +30,7 @@ class Account(models.Model):
     head = models.CharField(max_length=32, default="")
     next_due_at = models.DateTimeField(null=True)
     active_at = models.DateTimeField(null=True)
+    is_merged = models.BooleanField(default=False)
 
     class Meta:
         constraints = [

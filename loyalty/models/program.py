@@ -65,7 +65,7 @@ class Program(Row):
     point_cost_minor = models.DecimalField(max_digits=12, decimal_places=4, default=Decimal(1))
     gross_margin = models.DecimalField(max_digits=5, decimal_places=4, default=Decimal("0.4"))
     annual_discount = models.DecimalField(max_digits=5, decimal_places=4, default=Decimal("0.1"))
-    # Sections of the program file that are kept as told for the rooms that act on them: referral, rewards.
+    # Sections of the program file that are kept as told for the rooms that act on them: referral, rewards, transfers.
     extras = models.JSONField(default=dict, blank=True, editable=False)
     history = HistoricalRecords()
 

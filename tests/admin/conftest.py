@@ -7,7 +7,7 @@ from django.test import Client
 from connectors.models import Connection, InboundEvent
 from customers.identifiers import Given
 from lib.admin import path_to_merchant, within
-from loyalty import purchases, refunds
+from loyalty import members, merges, purchases, refunds
 from loyalty.refunds import Return
 from loyalty.sale import Sale
 from merchants import keys
@@ -51,6 +51,10 @@ def next_door(bar_nilo, bo, noon):
     purchases.record(merchant=bar_nilo, sale=unknown, at=noon)
     back = Return(reference="NR-1", occurred_at=noon, purchase_reference="N-1", amount_minor=100)
     refunds.record(merchant=bar_nilo, refund=back, at=noon)
+    nia = members.enroll(
+        merchant=bar_nilo, name="Nia", identifiers=[Given("email", "nia@example.com")], at=noon, by="test"
+    )
+    merges.merge(source=nia, target=bo, reason="Nia is Bo", at=noon, by="test")
     machine = Connection.objects.create(merchant=bar_nilo, code="nilo", kind="plain", secret_sealed="-")
     InboundEvent.objects.create(
         merchant=bar_nilo, connection=machine, event_id="nilo-1", type="purchase", body='{"who": "Bo"}',

@@ -5,7 +5,8 @@ from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
 from playwright.sync_api import expect
 
-from loyalty import purchases
+from customers.identifiers import Given
+from loyalty import members, purchases
 from loyalty.models import TierSet
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -101,3 +102,23 @@ def test_the_pages_are_there_without_scripts(browser, live_server, cafe, ana, ow
     expect(page.get_by_role("heading", name="Ana", exact=True)).to_be_visible()
     expect(page.get_by_role("link", name="Adjust points")).to_be_visible()
     context.close()
+
+
+def test_two_likely_duplicates_and_their_merge_are_clean(page, cafe, ana, sale, noon, owner):
+    purchases.record(merchant=cafe, sale=sale(60_000), at=noon)
+    twin = members.enroll(
+        merchant=cafe, name="Ana S.", identifiers=[Given("email", "ana+club@example.com")], at=noon, by="test"
+    )
+    sign_in(page, owner)
+
+    check(page, reverse("admin:loyalty_merge_likely"))
+    page.get_by_role("main").get_by_role("link", name="Merge", exact=False).last.click()
+    page.wait_for_url(f"**{reverse('admin:loyalty_merge_pair', args=[ana.pk, twin.pk])}")
+    check(page, page.url)
+    page.fill("[name=reason]", "same e-mail")
+    page.get_by_role("button", name="Merge").click()
+    page.wait_for_url(f"**{reverse('admin:customers_customer_change', args=[ana.pk])}")
+
+    expect(page.get_by_text("Merged. It can be undone for 90 days.")).to_be_visible()
+    check(page, reverse("admin:loyalty_merge_changelist"))
+    check(page, reverse("admin:customers_customer_unmerge", args=[twin.pk]))

@@ -4,6 +4,8 @@ Every call, against callers who may not: no key, a key without the scope, anothe
 The table below has a row for each call of the URL conf. A new call without a row fails the first test.
 """
 
+import re
+
 import pytest
 from rest_framework.test import APIClient
 
@@ -56,11 +58,15 @@ BODIES = {
         "events": [{"event_id": "1", "type": "purchase", "data": SALE | {"customer": "CUSTOMER"}}]
     },
     ("post", "adjustments"): {"customer": "CUSTOMER", "points": 1, "reason": "kind", "reference": "A-9"},
+    ("post", "merges"): {"source": "CUSTOMER", "target": "CUSTOMER", "reason": "one person"},
+    ("delete", "merges/<str:merge>"): None,
+    ("post", "transfers"): {"source": "CUSTOMER", "target": "CUSTOMER", "points": 1, "reference": "T-9"},
     ("get", "programs"): None,
     ("get", "tiers"): None,
     ("post", "touchpoints"): {"customer": "CUSTOMER", "kind": "page.viewed"},
 }
 IN_BODY = [name for name, body in BODIES.items() if body and "CUSTOMER" in str(body) and name[1] != "batches"]
+NOBODYS = re.compile("<str:([a-z]+)>")
 IN_PATH = [name for name in BODIES if "<" in name[1]]
 
 
@@ -74,7 +80,15 @@ def sold(till, bought):
 
 
 @pytest.fixture
-def send(ana, sold):
+def merged(till, ana):
+    """Somebody who was merged into Ana."""
+    other = till.post(f"{V1}/customers", {"card": "4000000077"}).json()["id"]
+    said = {"source": other, "target": ana.public_id, "reason": "one person"}
+    return till.post(f"{V1}/merges", said).json()
+
+
+@pytest.fixture
+def send(ana, sold, merged):
     """`send(client, name)` makes a call that speaks of Ana and her purchase."""
 
     def fill(body):
@@ -87,6 +101,7 @@ def send(ana, sold):
     def make(client, name):
         method, route = name
         path = route.replace("<str:customer>", ana.public_id).replace("<str:purchase>", sold["id"])
+        path = path.replace("<str:merge>", merged["id"])
         query = "?q=4000000001" if path.endswith("lookup") else ""
         return getattr(client, method)(f"{V1}/{path}{query}", fill(BODIES[name]), format="json")
 
@@ -116,7 +131,7 @@ def test_without_the_scope_it_is_refused(send, name, cafe):
 def test_anothers_object_does_not_exist(send, outsider_till, till, name):
     theirs = send(outsider_till, name)
     nobodys = getattr(till, name[0])(
-        f"{V1}/{name[1].replace('<str:customer>', 'cus_0000000000001').replace('<str:purchase>', 'pur_0000000000001')}",
+        f"{V1}/{NOBODYS.sub(lambda kind: f'{kind[1][:3]}_0000000000001', name[1]).replace('mer_', 'mrg_')}",
         BODIES[name],
         format="json",
     )
@@ -131,7 +146,8 @@ def test_anothers_object_in_the_body_does_not_exist(send, outsider_till, name):
 
     assert answer.status_code == 404
     assert answer.json()["code"] == "not_found"
-    assert [error["pointer"] for error in answer.json()["errors"]] == ["/customer"]
+    pointer = next(f"/{key}" for key, value in BODIES[name].items() if value == "CUSTOMER")
+    assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
 
 
 def test_anothers_customer_in_a_batch_does_not_exist(send, outsider_till):

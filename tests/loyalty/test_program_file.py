@@ -335,6 +335,9 @@ documents = st.fixed_dictionaries(
         "tiers": st.fixed_dictionaries({"window": windows, "levels": levels}),
         "earning": rules,
         "referral": st.fixed_dictionaries({"referrer_points": points}),
+        "transfers": st.fixed_dictionaries(
+            {"allowed": st.booleans()}, optional={"max_per_month": st.integers(1, 99)}
+        ),
     },
 )
 merchants = st.fixed_dictionaries({"name": words, "currency": st.just("EUR"), "country": st.just("PT")})
