@@ -11,6 +11,7 @@ from api import (
     entries,
     programs,
     purchases,
+    referrals,
     refunds,
     touchpoints,
 )
@@ -30,6 +31,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/purchases/<str:purchase>/refunds", refunds.PurchaseRefunds.as_view()),
     path("v1/purchases/<str:purchase>/release", purchases.Release.as_view()),
     path("v1/purchases/<str:purchase>/void", purchases.Void.as_view()),
+    path("v1/referrals", referrals.Referrals.as_view()),
+    path("v1/referrals/claim", referrals.Claims.as_view()),
     path("v1/refunds", refunds.Refunds.as_view()),
     path("v1/calculate", purchases.Calculate.as_view()),
     path("v1/batches", batches.Batches.as_view()),

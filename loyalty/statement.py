@@ -119,6 +119,10 @@ _SENTENCES: dict[str, Callable[[Entry, Reason, str, str], str]] = {
     "welcome": lambda *_: gettext("Welcome bonus"),
     "birthday": lambda *_: gettext("Happy birthday"),
     "touchpoint": lambda *_: gettext("Thank you"),
+    "referral_friend": lambda *_: gettext("You came with a friend's code"),
+    "referral_referrer": lambda *_: gettext("Thank you for bringing a friend"),
+    "referral_refunded": lambda *_: gettext("The purchase behind a referral was refunded"),
+    "referral_rejected": lambda *_: gettext("The shop did not accept a referral"),
     "reinstate": lambda *_: gettext("Expired points given back"),
 }
 

@@ -6,13 +6,15 @@ Who they are and what happened to them.
 per merchant, normalized before it is stored. `Consent` rows are facts: the newest one per channel and
 purpose counts. `Touchpoint` is the diary: one dated fact about one customer, written in the transaction
 of the change it records, and at once outbox, flow trigger and analytics row. `SignInCode` is a code sent
-to a contact, kept as a keyed hash until it is used or runs out. Erasing a customer deletes the
+to a contact, kept as a keyed hash until it is used or runs out. `Referral` says who brought whom, `Sighting`
+keeps keyed hashes of where somebody was seen, to find who refers themselves. Erasing a customer deletes the
 identifiers and the name and keeps the row, so that the books still add up.
 """
 
 from customers.models.consent import Consent
 from customers.models.customer import Customer, Identifier
+from customers.models.referral import Referral, Sighting
 from customers.models.sign_in_code import SignInCode
 from customers.models.touchpoint import Touchpoint
 
-__all__ = ["Consent", "Customer", "Identifier", "SignInCode", "Touchpoint"]
+__all__ = ["Consent", "Customer", "Identifier", "Referral", "Sighting", "SignInCode", "Touchpoint"]
