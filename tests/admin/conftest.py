@@ -6,8 +6,9 @@ from django.test import Client
 
 from connectors.models import Connection, InboundEvent
 from customers.identifiers import Given
+from customers.models import Referral
 from lib.admin import path_to_merchant, within
-from loyalty import purchases, refunds
+from loyalty import members, purchases, refunds
 from loyalty.refunds import Return
 from loyalty.sale import Sale
 from merchants import keys
@@ -51,6 +52,11 @@ def next_door(bar_nilo, bo, noon):
     purchases.record(merchant=bar_nilo, sale=unknown, at=noon)
     back = Return(reference="NR-1", occurred_at=noon, purchase_reference="N-1", amount_minor=100)
     refunds.record(merchant=bar_nilo, refund=back, at=noon)
+    friend = members.enroll(merchant=bar_nilo, identifiers=[Given("card", "4999999998")], at=noon, by="test")
+    Referral.objects.create(
+        merchant=bar_nilo, referrer=bo, friend=friend, code=bo.referral_code, state="flagged",
+        signals=["same_address"], claimed_at=noon, expires_at=noon,
+    )  # fmt: skip
     machine = Connection.objects.create(merchant=bar_nilo, code="nilo", kind="plain", secret_sealed="-")
     InboundEvent.objects.create(
         merchant=bar_nilo, connection=machine, event_id="nilo-1", type="purchase", body='{"who": "Bo"}',

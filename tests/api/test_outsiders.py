@@ -56,6 +56,8 @@ BODIES = {
         "events": [{"event_id": "1", "type": "purchase", "data": SALE | {"customer": "CUSTOMER"}}]
     },
     ("post", "adjustments"): {"customer": "CUSTOMER", "points": 1, "reason": "kind", "reference": "A-9"},
+    ("get", "referrals"): None,
+    ("post", "referrals/claim"): {"code": "XXXXXXXX", "customer": "CUSTOMER"},
     ("get", "programs"): None,
     ("get", "tiers"): None,
     ("post", "touchpoints"): {"customer": "CUSTOMER", "kind": "page.viewed"},

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
 
 from customers import journey
 from customers import referrals as claims
@@ -18,7 +18,7 @@ from tests.loyalty.test_referrals import offer
 
 pytestmark = [pytest.mark.core, pytest.mark.django_db(transaction=True)]
 needs_rows_locks = pytest.mark.skipif(
-    "connection.vendor == 'sqlite'", reason="SQLite has one writer at a time: there is no race to lose"
+    connection.vendor == "sqlite", reason="SQLite has one writer at a time: there is no race to lose"
 )
 
 
