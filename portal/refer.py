@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 
 from customers import referrals as claims
 from customers.models import Customer, Referral
+from lib import qr
 from loyalty import programs, referrals
 from loyalty.plan import Plan
 from loyalty.plan import Referral as Terms
@@ -48,6 +49,14 @@ def page(visit: Visit) -> HttpResponse:
         "own": [_own(one, plan, offered, locale=visit.locale) for one in rows if one not in mine],
     }
     return show(visit, "refer", here="refer", **context)
+
+
+@require_safe
+@member_door
+def picture(visit: Visit) -> HttpResponse:
+    """The link as a QR code, to be scanned from this screen."""
+    _terms(visit)
+    return HttpResponse(qr.svg(link(visit)), content_type="image/svg+xml")
 
 
 def _terms(visit: Visit) -> tuple[Plan, Terms]:

@@ -16,6 +16,7 @@ urlpatterns = [
     path("<slug:slug>/language", language.choose, name="language"),
     path("<slug:slug>/history", history.page, name="history"),
     path("<slug:slug>/refer", refer.page, name="refer"),
+    path("<slug:slug>/refer/qr.svg", refer.picture, name="refer_picture"),
     path("<slug:slug>/me", me.page, name="me"),
     path("<slug:slug>/me/birthday", me.birthday, name="birthday"),
     path("<slug:slug>/me/name", me.name, name="name"),

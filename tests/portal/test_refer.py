@@ -7,8 +7,9 @@ from customers import referrals as claims
 from customers.identifiers import Given
 from customers.models import Customer, Referral, Sighting
 from customers.referrals import Claim
-from lib import db
+from lib import db, qr
 from loyalty import members, programs
+from tests.lib.test_qr import read
 from tests.loyalty.test_referrals import offer
 from tests.portal.test_home import text
 from tests.portal.visitor import sign_in
@@ -54,6 +55,20 @@ def test_the_page_shows_code_and_link_and_what_they_pay(client, shop, ana):
     assert f'value="http://testserver/cafe-mira?ref={ana.referral_code}"' in answer.content.decode()
     assert "You get 200 beans and your friend gets 100, after their first purchase of €10.00 or more." in page
     assert "Nobody joined with your code yet" in page
+
+
+def test_the_picture_says_the_link(client, shop, ana, bar_nilo, bo):
+    sign_in(client, ana)
+    sign_in(client, bo)
+
+    picture = client.get("/cafe-mira/refer/qr.svg")
+
+    link = f"http://testserver/cafe-mira?ref={ana.referral_code}"
+    assert picture.content.decode() == qr.svg(link)
+    assert read(qr.modules(link)) == link
+    assert picture.headers["Content-Type"] == "image/svg+xml"
+    assert 'src="/cafe-mira/refer/qr.svg"' in client.get("/cafe-mira/refer").content.decode()
+    assert client.get("/bar-nilo/refer/qr.svg").status_code == 404
 
 
 def test_the_navigation_leads_there_only_where_it_pays(client, shop, ana, bar_nilo, bo):
