@@ -10,7 +10,7 @@ from pydantic import Field
 from api import fields, stores, throttles
 from api.answers import Answer
 from api.door import Door, call
-from api.fields import Birthday, Body, Language, Name, Short
+from api.fields import Birthday, Body, Language, Long, Name, Short
 from api.filters import Filters, Since
 from api.shapes import CustomerOut
 from customers import erasure, identifiers, people, records
@@ -18,6 +18,7 @@ from customers.consent import Choice
 from customers.identifiers import TYPES, Given, InvalidIdentifier
 from customers.models import Customer, Identifier
 from customers.records import Record
+from customers.referrals import Claim
 from lib import public_ids
 from lib.errors import Fault, Malformed
 from loyalty import balances, members
@@ -48,6 +49,12 @@ class CustomerIn(Body):
     language: Language | None = None
     consents: Annotated[list[ConsentIn], Field(max_length=50)] = []
     store: Short | None = None
+    referral_code: Annotated[str, fields.text(20, least=1)] | None = Field(
+        None, description="The code of the customer who brought them."
+    )
+    device: Long = Field(
+        "", description="An id of the customer's device, where an app tells one. Kept as a keyed hash."
+    )
 
 
 class CustomerPatch(Body):
@@ -93,7 +100,8 @@ class Customers(Door):
         Enroll a customer.
 
         They become a member of the merchant's program, with an account. An identifier that somebody else has
-        is 409 `identifier_taken`.
+        is 409 `identifier_taken`. A `referral_code` that cannot count is 422, and then nobody is enrolled: ask
+        again, or send it without.
         """
         return self.do(
             lambda: members.enroll_all(
@@ -225,6 +233,9 @@ def newcomer(door: Door, said: CustomerIn) -> members.Newcomer:
         language=said.language or "",
         consents=tuple(_choices(said.consents)),
         store=stores.said(door.key, said.store).code,
+        claim=Claim(said.referral_code or "", device=said.device, pointer="/referral_code")
+        if said.referral_code or said.device
+        else None,
     )
 
 

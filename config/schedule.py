@@ -20,6 +20,8 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "tiers": every(600, "loyalty.tasks.review_tiers"),
     "sales that wait for somebody": every(600, "loyalty.tasks.match"),
     "birthdays": every(900, "loyalty.tasks.give_birthdays"),
+    "referrals": every(60, "loyalty.tasks.pay_referrals"),
+    "old sightings": every(24 * 3600, "loyalty.tasks.forget_sightings"),
     "old codes": every(24 * 3600, "customers.tasks.forget_codes"),
     "old messages": every(24 * 3600, "connectors.tasks.empty_bodies"),
     "old codes and sessions": every(3600, "portal.tasks.forget"),

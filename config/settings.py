@@ -72,6 +72,7 @@ AUTH_USER_MODEL = "merchants.Staff"
 TOUCHPOINT_LISTENERS: list[tuple[str, tuple[str, ...]]] = [
     ("loyalty.members.on_contacts", ("identifier.verified", "customer.converted")),
     ("loyalty.bonuses.on_touchpoints", ("told",)),
+    ("loyalty.referrals.on_sales", ("customer.converted", "purchase.refunded", "purchase.voided")),
 ]
 
 # What each room keeps about people: see customers/erasure.py. A test fails for a table that is not listed.

@@ -18,6 +18,7 @@ from customers import consent, identifiers, journey, merging
 from customers.consent import Choice
 from customers.identifiers import Given, IdentifierTaken
 from customers.models import Consent, Customer, Identifier
+from customers.referrals import Claim
 from lib import db, public_ids
 from lib.errors import DomainError, Fault, Gone, Malformed, NotFound, Refused
 from merchants.models import Merchant
@@ -58,7 +59,8 @@ class Newcomer:
     """
     Somebody who joins.
 
-    `birthday` is `MM-DD`, `store` the code of the shop; `joined_at` is for who joined earlier, elsewhere.
+    `birthday` is `MM-DD`, `store` the code of the shop; `joined_at` is for who joined earlier, elsewhere;
+    `claim` names who brought them, for `loyalty.members`.
     """
 
     identifiers: tuple[Given, ...]
@@ -68,6 +70,7 @@ class Newcomer:
     consents: tuple[Choice, ...] = ()
     joined_at: datetime | None = None
     store: str = ""
+    claim: Claim | None = None
 
 
 @db.inside_transaction

@@ -9,7 +9,7 @@ from django.contrib.contenttypes.models import ContentType
 from customers import duplicates, people
 from customers.erasure import Holding, Traces, deleted, nobody, plain, shown, theirs
 from customers.journey import OURS
-from customers.models import Consent, Customer, Identifier, SignInCode, Touchpoint
+from customers.models import Consent, Customer, Identifier, Referral, Sighting, SignInCode, Touchpoint
 
 
 def _forget_touchpoints(traces: Traces) -> None:
@@ -45,6 +45,27 @@ def _log(number: int) -> Any:
     return LogEntry.objects.filter(
         content_type=ContentType.objects.get_for_model(Customer), object_id=str(number)
     )
+
+
+def _forget_reasons(traces: Traces) -> None:
+    # What staff wrote may say anything; the code was the erased person's, or leads to who brought them.
+    for by in ("referrer_id", "friend_id"):
+        theirs(Referral, traces, by=by).update(reason="", code="")
+
+
+def _referrals(traces: Traces) -> list[dict[str, Any]]:
+    """Both sides' referrals, each without who the other one is."""
+    names = ("state", "signals", "refusal", "claimed_at", "qualified_at", "rewarded_at", "ended_at")
+    rows = [("referrer", "referrer_id", "referrer_points"), ("friend", "friend_id", "friend_points")]
+    return [
+        {
+            "role": role,
+            "points": found.pop(points),
+            **found,
+        }
+        for role, by, points in rows
+        for found in plain(theirs(Referral, traces, by=by).order_by("pk"), *names, points)
+    ]
 
 
 def _customer(traces: Traces) -> list[dict[str, Any]]:
@@ -83,6 +104,18 @@ HOLDINGS = [
         "Kept unchanged, as the proof that the shop was allowed to write: channel, answer, time and the shop's "
         "own sentence, under a number that leads to nobody.",
         export=shown(Consent, "channel", "purpose", "granted", "source", "wording", "at"),
+    ),
+    Holding(
+        "customers.Referral",
+        "Kept as numbers, because points name it: who brought whom leads to nobody. What staff wrote goes.",
+        erase=_forget_reasons,
+        export=_referrals,
+    ),
+    Holding(
+        "customers.Sighting",
+        "Deleted. Keyed hashes of devices and addresses, and gone by themselves after 400 days.",
+        erase=deleted(Sighting),
+        export=shown(Sighting, "kind", "seen_at"),
     ),
     Holding("admin.LogEntry", "Emptied: the log of the staff's pages repeats names.", erase=_forget_log),
     Holding(

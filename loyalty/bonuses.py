@@ -18,6 +18,7 @@ from loyalty.earning.base import Basket, unmet
 from loyalty.earning.touchpoint import OnTouchpoint
 from loyalty.ledger import Cause, Grant
 from loyalty.lookup import Person
+from loyalty.models import Reference
 from loyalty.plan import Plan, PlanRule
 from merchants.models import Merchant
 
@@ -92,7 +93,32 @@ def _verified(customers: Sequence[int], merchant: Merchant) -> dict[int, list[Id
 
 def _names(plan: Plan, person: Person, identities: Sequence[Identity]) -> list[str]:
     parts = identities or [("customer", "", str(person.customer_id))]
-    return [f"welcome:{plan.program_id}:{fingerprint('welcome', *identity)}" for identity in parts]
+    return [_name(plan, identity) for identity in parts]
+
+
+def _name(plan: Plan, identity: Identity) -> str:
+    return f"welcome:{plan.program_id}:{fingerprint('welcome', *identity)}"
+
+
+def were_here_before(*, merchant: Merchant, customers: Sequence[int]) -> set[int]:
+    """Return who has a contact that was welcomed here before this customer joined: they left and came back."""
+    plan = programs.current(merchant=merchant)
+    names = {
+        _name(plan, identity): number
+        for number, identities in _verified(customers, merchant).items()
+        for identity in identities
+    }
+    if not names:
+        return set()
+    joined = dict(Customer.objects.filter(pk__in=customers).values_list("pk", "created_at"))
+    said = Reference.objects.filter(
+        merchant_id=merchant.pk, source=SOURCE, kind=KIND, reference__in=list(names)
+    )
+    return {
+        number
+        for reference, created_at in said.values_list("reference", "created_at")
+        if created_at < joined[number := names[reference]]
+    }
 
 
 # --- touchpoints --------------------------------------------------------------------------------------

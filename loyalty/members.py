@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from customers import people as persons
+from customers import referrals as claims
 from customers.consent import Choice
 from customers.identifiers import Given, IdentifierTaken
 from customers.models import Customer, Touchpoint
 from customers.people import Newcomer
+from customers.referrals import Claim
 from lib import db
 from lib.errors import DomainError, NotFound
-from loyalty import bonuses, lookup, matching, programs
+from loyalty import bonuses, lookup, matching, programs, referrals
 from loyalty.lookup import Person
 from loyalty.models import Membership, Program
 from loyalty.plan import Plan
@@ -36,6 +38,7 @@ def enroll(
     by: str,
     store: Store | None = None,
     verified: bool = True,
+    claim: Claim | None = None,
 ) -> Customer:
     """
     Make somebody a customer and a member of the merchant's program.
@@ -43,6 +46,10 @@ def enroll(
     Repeating is refused by the identifier: doors that may repeat send an Idempotency-Key.
 
     :param verified: the identifiers were given by a till or proved; one merely typed in matches nothing yet
+    :param claim: who brought them; one that cannot be is refused, and then nobody is enrolled
+    :raises NoSuchCode: the claim's code is nobody's
+    :raises SelfReferral: the claim's code is the newcomer's own, under another contact or account
+    :raises NoReferrals: the program does not pay for bringing friends
     :raises InvalidIdentifier: an identifier is not one
     :raises IdentifierTaken: another customer has one of them
     :raises InvalidPerson: no identifier, or a name, birthday or language that cannot be one
@@ -55,6 +62,7 @@ def enroll(
         language=language,
         consents=tuple(consents),
         store=store.code if store else "",
+        claim=claim,
     )
     [result] = enroll_step(merchant=merchant, people=[person], at=at, by=by, verified=verified)
     if isinstance(result, DomainError):
@@ -93,7 +101,10 @@ def enroll_step(
 ) -> list[Customer | DomainError]:
     """Do what `enroll_all` does, inside the caller's transaction."""
     plan = programs.current(merchant=merchant, at=at)
-    results = persons.add_all(merchant=merchant, people=people, at=at, by=by, verified=verified)
+    refused = _refused(merchant, plan, people)
+    able = [person for place, person in enumerate(people) if place not in refused]
+    answers = iter(persons.add_all(merchant=merchant, people=able, at=at, by=by, verified=verified))
+    results = [refused.get(place) or next(answers) for place in range(len(people))]
     added = [one for one in results if isinstance(one, Customer)]
     if not added:
         return results
@@ -108,8 +119,49 @@ def enroll_step(
         at=at,
         gives=welcome,
     )
+    _write_claims(merchant, people, results, at=at, by=by)
     matching.match_new(merchant=merchant, customers=[one.pk for one in added], at=at)
     return results
+
+
+def _refused(merchant: Merchant, plan: Plan, people: Sequence[Newcomer]) -> dict[int, DomainError]:
+    """Return whose claim cannot be, by place. Asked first: with a bad code nobody is enrolled."""
+    told = {
+        place: (person.claim, person.identifiers)
+        for place, person in enumerate(people)
+        if person.claim is not None and person.claim.code
+    }
+    if told and plan.referral is None:
+        return {place: referrals.not_offered(claim.pointer) for place, (claim, _) in told.items()}
+    return claims.refused(merchant=merchant, newcomers=told)
+
+
+@db.inside_transaction
+def _write_claims(
+    merchant: Merchant,
+    people: Sequence[Newcomer],
+    results: Sequence[Customer | DomainError],
+    *,
+    at: datetime,
+    by: str,
+) -> None:
+    told = {
+        one.pk: person.claim
+        for person, one in zip(people, results, strict=True)
+        if person.claim is not None and isinstance(one, Customer)
+    }
+    coded = {number: claim for number, claim in told.items() if claim.code}
+    if coded:
+        owners = claims.referrers(merchant=merchant, claims=coded.values())
+        claims.write(
+            merchant=merchant,
+            claims={number: (owners[claims.normal(claim.code)], claim) for number, claim in coded.items()},
+            at=at,
+            by=by,
+            was_here=bonuses.were_here_before(merchant=merchant, customers=list(coded)),
+        )
+    for number, claim in told.items():
+        claims.see(merchant=merchant, customer_id=number, digests=claim.digests, at=at)
 
 
 def on_contacts(touchpoints: Sequence[Touchpoint], at: datetime) -> None:

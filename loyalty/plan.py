@@ -108,6 +108,17 @@ class Tiers:
 
 
 @dataclass(frozen=True, slots=True)
+class Referral:
+    """What bringing a friend pays. Caps are referrals that pay the referrer, per local month and year."""
+
+    referrer_points: int
+    friend_points: int = 0
+    min_amount_minor: int = 0
+    cap_per_month: int | None = None
+    cap_per_year: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything the purchase path asks of a program."""
 
@@ -123,10 +134,12 @@ class Plan:
     expiry: calendar.Expiry
     refund_policy: str
     refund_min_days_left: int
+    refund_return_days: int
     reinstate_days: int
     point_value_minor: Decimal
     tiers: Tiers
     rules: tuple[PlanRule, ...]
+    referral: Referral | None = None
     capped: tuple[PlanRule, ...] = field(default=())
 
     def events(self, kind: str) -> list[PlanRule]:
@@ -179,9 +192,11 @@ def read(
         expiry=calendar.Expiry(**program["expiry"]),
         refund_policy=program["refund_policy"],
         refund_min_days_left=program["refund_min_days_left"],
+        refund_return_days=program["refund_return_days"],
         reinstate_days=program["reinstate_days"],
         point_value_minor=Decimal(program["point_value_minor"]),
         tiers=read_tiers(tiers),
         rules=rules,
+        referral=Referral(**said) if (said := document.get("referral")) else None,
         capped=tuple(rule for rule in rules if rule.caps),
     )

@@ -115,6 +115,8 @@ def document(program: Program) -> dict[str, Any]:
             {"code": rule.code, "kind": rule.kind, "params": rule.params}
             for rule in program.rules.filter(is_active=True).order_by("pk")
         ],
+        # Left out where there is none: what was published before there were referrals still says the same.
+        **({"referral": told} if (told := program.extras.get("referral")) else {}),
     }
 
 

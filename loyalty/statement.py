@@ -129,6 +129,10 @@ _SENTENCES: dict[str, Callable[[Entry, Reason, str, str], str]] = {
     "unmerge_out": _other(gettext_lazy("Back to the account %(customer)s, which is its own again")),
     "transfer_in": lambda *_: gettext("Received from another customer"),
     "transfer_out": lambda *_: gettext("Sent to another customer"),
+    "referral_friend": lambda *_: gettext("You came with a friend's code"),
+    "referral_referrer": lambda *_: gettext("Thank you for bringing a friend"),
+    "referral_refunded": lambda *_: gettext("The purchase behind a referral was refunded"),
+    "referral_rejected": lambda *_: gettext("The shop did not accept a referral"),
     "reinstate": lambda *_: gettext("Expired points given back"),
 }
 

@@ -3,7 +3,8 @@
 from celery import shared_task
 from django.utils import timezone
 
-from loyalty import bonuses, expiry, matching, parking, tier_reviews
+from customers import referrals as claims
+from loyalty import bonuses, expiry, matching, parking, referrals, tier_reviews
 
 
 @shared_task
@@ -32,3 +33,15 @@ def match() -> None:
     at = timezone.now()
     matching.match_everybody(at=at)
     parking.unpark_everybody(at=at)
+
+
+@shared_task
+def pay_referrals() -> None:
+    """Pay for the friends who bought by now, and end what waited too long."""
+    referrals.run(at=timezone.now())
+
+
+@shared_task
+def forget_sightings() -> None:
+    """Delete what was kept against self-referral and is old."""
+    claims.forget_sightings(at=timezone.now())

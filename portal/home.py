@@ -21,6 +21,7 @@ SHOWN_DATES = 3
 @door
 def page(visit: Visit) -> HttpResponse:
     if visit.customer is None:
+        sign_in.keep_code(visit)
         return sign_in.ask(visit)
     now = timezone.now()
     try:

@@ -9,6 +9,9 @@ WORDS = {
     "invalid_identifier": _("Type an e-mail address like ana@example.com."),
     "identifier_taken": _("Another member already has this address. Please ask at the shop."),
     "erased": _("This account was deleted."),
+    "referral_code_unknown": _("This code is nobody's. Check it, or leave the field empty."),
+    "self_referral": _("This is your own code. Leave the field empty, or ask a friend for theirs."),
+    "no_referrals": _("This shop takes no codes. Leave the field empty."),
     "no_program": _("This shop's program has not started yet."),
 }
 

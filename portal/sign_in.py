@@ -13,17 +13,20 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from customers import sign_in
 from customers.identifiers import Given, IdentifierTaken
+from customers.referrals import Claim
 from lib import limits
 from lib.errors import DomainError
 from loyalty import members, programs
 from portal import me, refusals, visits
-from portal.visits import PROVED, PROVING, Visit, door, show
+from portal.visits import BROUGHT, PROVED, PROVING, Visit, door, show
 
 # Per network address; a whole shop's guests may share one.
 ASKING = "60/hour"
 TRYING = "60/hour"
 CODE_SECONDS = 15 * 60
 JOIN_SECONDS = 30 * 60
+# Somebody opens a friend's link today and joins next week.
+BROUGHT_SECONDS = 14 * 24 * 3600
 
 
 class ContactForm(forms.Form):
@@ -62,7 +65,21 @@ class JoinForm(forms.Form):
         help_text=gettext_lazy("So that we can greet you."),
         widget=forms.TextInput(attrs={"autocomplete": "name"}),
     )
+    friend = forms.CharField(
+        label=gettext_lazy("A friend's code"),
+        max_length=20,
+        required=False,
+        help_text=gettext_lazy("If somebody gave you one."),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "characters"}),
+    )
     news = forms.BooleanField(required=False)
+
+
+def keep_code(visit: Visit) -> None:
+    """Keep the code of a friend's link (`?ref=`) until somebody joins in this browser."""
+    code = visit.request.GET.get("ref", "").strip()
+    if code and code.isascii() and code.isalnum() and len(code) <= 20:
+        visits.remember(visit, BROUGHT, code, seconds=BROUGHT_SECONDS)
 
 
 def ask(visit: Visit) -> HttpResponse:
@@ -129,12 +146,18 @@ def join(visit: Visit) -> HttpResponse:
         plan = programs.current(merchant=visit.merchant)
     except programs.NoProgram:
         return show(visit, "no_program")
-    form = JoinForm(visit.request.POST if visit.request.method == "POST" else None)
+    form = JoinForm(
+        visit.request.POST if visit.request.method == "POST" else None,
+        initial={"friend": visits.recall(visit, BROUGHT) or ""},
+    )
+    if plan.referral is None:
+        del form.fields["friend"]
     if form.is_bound and form.is_valid():
         try:
             return _enroll(visit, contact, form.cleaned_data)
         except DomainError as refusal:
-            form.add_error("name", refusals.words(refusal))
+            is_about_code = any(fault.pointer == "/friend" for fault in refusal.faults)
+            form.add_error("friend" if is_about_code else "name", refusals.words(refusal))
     status = 422 if form.is_bound else 200
     return show(
         visit, "join", form=form, contact=contact, plan=plan, wording=me.wording(visit), status=status
@@ -151,6 +174,7 @@ def _enroll(visit: Visit, contact: str, said: dict[str, Any]) -> HttpResponse:
             consents=[me.choice(visit, is_granted=said["news"])],
             at=timezone.now(),
             by="customer",
+            claim=_claim(visit, said.get("friend", "")),
         )
     except IdentifierTaken:
         # The race: a double tap on the button, or a till enrolled the same person meanwhile. The address is
@@ -162,6 +186,10 @@ def _enroll(visit: Visit, contact: str, said: dict[str, Any]) -> HttpResponse:
     visits.sign_in(visit, customer)
     messages.success(visit.request, _("Welcome! You are a member now."))
     return redirect("portal:home", slug=visit.merchant.slug)
+
+
+def _claim(visit: Visit, code: str) -> Claim | None:
+    return Claim(code, address=visits.address(visit.request), pointer="/friend") if code.strip() else None
 
 
 @require_POST

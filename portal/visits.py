@@ -20,12 +20,14 @@ from django.utils import timezone, translation
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
 
 from customers.models import Customer
+from loyalty import referrals
 from merchants.models import Merchant
 from portal import words
 
 SIGNED_IN = "customers"
 PROVING = "proving"
 PROVED = "proved"
+BROUGHT = "brought"
 Page = Callable[..., HttpResponse]
 
 
@@ -42,6 +44,11 @@ class Visit:
     def locale(self) -> str:
         """How numbers, money and dates are written here."""
         return words.locale(self.language, self.merchant.country)
+
+    @property
+    def has_referrals(self) -> bool:
+        """Whether bringing a friend pays here. The plan is kept by the process: it costs no statement."""
+        return referrals.terms(merchant=self.merchant) is not None
 
     @property
     def member(self) -> Customer:
@@ -89,7 +96,7 @@ def sign_in(visit: Visit, customer: Customer) -> None:
     session = visit.request.session
     session.cycle_key()
     session[SIGNED_IN] = {**session.get(SIGNED_IN, {}), visit.merchant.slug: str(customer.pk)}
-    forget(visit, PROVING, PROVED)
+    forget(visit, PROVING, PROVED, BROUGHT)
 
 
 def sign_out(visit: Visit) -> None:

@@ -7,14 +7,25 @@ per merchant, normalized before it is stored. `Consent` rows are facts: the newe
 purpose counts. `Touchpoint` is the diary: one dated fact about one customer, written in the transaction
 of the change it records, and at once outbox, flow trigger and analytics row. `SignInCode` is a code sent
 to a contact, kept as a keyed hash until it is used or runs out. `NotTheSame` remembers that two who look
-alike are two people. Erasing a customer deletes the
-identifiers and the name and keeps the row, so that the books still add up.
+alike are two people. `Referral` says who brought whom, `Sighting` keeps keyed hashes of where somebody was
+seen, to find who refers themselves. Erasing a customer deletes the identifiers and the name and keeps the
+row, so that the books still add up.
 """
 
 from customers.models.consent import Consent
 from customers.models.customer import Customer, Identifier
 from customers.models.not_the_same import NotTheSame
+from customers.models.referral import Referral, Sighting
 from customers.models.sign_in_code import SignInCode
 from customers.models.touchpoint import Touchpoint
 
-__all__ = ["Consent", "Customer", "Identifier", "NotTheSame", "SignInCode", "Touchpoint"]
+__all__ = [
+    "Consent",
+    "Customer",
+    "Identifier",
+    "NotTheSame",
+    "Referral",
+    "Sighting",
+    "SignInCode",
+    "Touchpoint",
+]

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.http import HttpRequest
 from django.utils import timezone
@@ -12,6 +13,16 @@ from django.utils.translation import gettext_lazy as _
 from lib.admin import ConfigAdmin, FactAdmin, OneMerchantForm
 from loyalty import programs
 from loyalty.models import Program, ProgramVersion
+from loyalty.program_document import Referral
+
+MOST_POINTS = 1_000_000_000
+REFERRAL = ("referrer_points", "friend_points", "min_amount_minor", "cap_per_month", "cap_per_year")
+
+
+def read_referral(told: dict[str, Any]) -> dict[str, Any]:
+    """Return the section as the program file has it: complete, without caps that are not set."""
+    said = {name: value for name, value in told.items() if value is not None}
+    return Referral.model_validate(said).model_dump(exclude_none=True)
 
 
 def put_in_force(page: ConfigAdmin, request: HttpRequest, found: set[Program]) -> None:
@@ -28,6 +39,47 @@ def put_in_force(page: ConfigAdmin, request: HttpRequest, found: set[Program]) -
 
 
 class ProgramForm(OneMerchantForm):
+    """A program, and what it pays for bringing friends, which is a part of the program file kept as told."""
+
+    referrer_points = forms.IntegerField(
+        min_value=0,
+        max_value=MOST_POINTS,
+        required=False,
+        label=_("Points for who brings a friend"),
+        help_text=_("Empty: bringing friends pays nothing, and no code is taken."),
+    )
+    friend_points = forms.IntegerField(
+        min_value=0, max_value=MOST_POINTS, required=False, label=_("Points for the friend")
+    )
+    min_amount_minor = forms.IntegerField(
+        min_value=0,
+        max_value=10**12,
+        required=False,
+        label=_("Least first purchase, in cents"),
+        help_text=_("Both get their points once it can no longer be returned."),
+    )
+    cap_per_month = forms.IntegerField(
+        min_value=1, max_value=1_000_000, required=False, label=_("Most paid friends a month")
+    )
+    cap_per_year = forms.IntegerField(
+        min_value=1, max_value=1_000_000, required=False, label=_("Most paid friends a year")
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        for name, value in self.instance.extras.get("referral", {}).items():
+            if name in self.fields:
+                self.fields[name].initial = value
+
+    def save(self, commit: bool = True) -> Any:
+        said = self.cleaned_data
+        others = {name: part for name, part in self.instance.extras.items() if name != "referral"}
+        if said["referrer_points"] is not None:
+            told = {name: said[name] for name in REFERRAL}
+            others["referral"] = read_referral(told)
+        self.instance.extras = others
+        return super().save(commit)
+
     def clean(self) -> dict[str, Any]:
         said: dict[str, Any] = super().clean() or {}
         mode = said.get("expiry_mode")
@@ -62,6 +114,7 @@ class ProgramAdmin(ConfigAdmin):
             },
         ),
         (_("Refunds"), {"fields": ["refund_policy", "refund_min_days_left", "refund_return_days"]}),
+        (_("Bringing friends"), {"fields": list(REFERRAL)}),
         (
             _("Figures for reports"),
             {

@@ -234,16 +234,31 @@ class Book:
         self._post(account, kind=kind, points=-points, lots=lots, cause=cause)
 
     def claw_back(
-        self, account: AccountState, points: int, *, purchase_id: int, policy: str, cause: Cause
+        self,
+        account: AccountState,
+        points: int,
+        *,
+        policy: str,
+        cause: Cause,
+        purchase_id: int | None = None,
+        rule: str = "",
     ) -> int:
         """
-        Take back what a purchase gave: its pending lots, its open lots, then others, earliest expiry first.
+        Take back what a purchase (or without one, a bonus of this `rule`) gave: its pending lots, its open
+        lots, then others, earliest expiry first.
 
         What is missing becomes debt (`negative`), or is written off in an entry of its own (`clamp` and
         `review`). Return the points written off.
         """
         assert account.lots is not None
-        own = sorted((lot for lot in account.lots if lot.purchase_id == purchase_id), key=LotState.order)
+        own = sorted(
+            (
+                lot
+                for lot in account.lots
+                if (lot.purchase_id == purchase_id if purchase_id is not None else lot.rule == rule)
+            ),
+            key=LotState.order,
+        )
         pending, lots = 0, []
         for lot in own:
             if lot.state == PENDING and (part := min(lot.remaining, points - pending)):

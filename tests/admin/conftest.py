@@ -6,6 +6,7 @@ from django.test import Client
 
 from connectors.models import Connection, InboundEvent
 from customers.identifiers import Given
+from customers.models import Referral
 from lib.admin import path_to_merchant, within
 from loyalty import members, merges, purchases, refunds
 from loyalty.refunds import Return
@@ -55,6 +56,11 @@ def next_door(bar_nilo, bo, noon):
         merchant=bar_nilo, name="Nia", identifiers=[Given("email", "nia@example.com")], at=noon, by="test"
     )
     merges.merge(source=nia, target=bo, reason="Nia is Bo", at=noon, by="test")
+    friend = members.enroll(merchant=bar_nilo, identifiers=[Given("card", "4999999998")], at=noon, by="test")
+    Referral.objects.create(
+        merchant=bar_nilo, referrer=bo, friend=friend, code=bo.referral_code, state="flagged",
+        signals=["same_address"], claimed_at=noon, expires_at=noon,
+    )  # fmt: skip
     machine = Connection.objects.create(merchant=bar_nilo, code="nilo", kind="plain", secret_sealed="-")
     InboundEvent.objects.create(
         merchant=bar_nilo, connection=machine, event_id="nilo-1", type="purchase", body='{"who": "Bo"}',

@@ -61,6 +61,8 @@ BODIES = {
     ("post", "merges"): {"source": "CUSTOMER", "target": "CUSTOMER", "reason": "one person"},
     ("delete", "merges/<str:merge>"): None,
     ("post", "transfers"): {"source": "CUSTOMER", "target": "CUSTOMER", "points": 1, "reference": "T-9"},
+    ("get", "referrals"): None,
+    ("post", "referrals/claim"): {"code": "XXXXXXXX", "customer": "CUSTOMER"},
     ("get", "programs"): None,
     ("get", "tiers"): None,
     ("post", "touchpoints"): {"customer": "CUSTOMER", "kind": "page.viewed"},

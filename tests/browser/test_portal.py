@@ -7,6 +7,8 @@ from axe_playwright_python.sync_playwright import Axe
 from django.utils import timezone
 from playwright.sync_api import expect
 
+from customers.models import Referral
+from customers.referrals import Claim
 from loyalty import adjustments, members, programs, purchases
 from loyalty.models import EarningRule, Program
 from loyalty.sale import Given, Sale
@@ -34,7 +36,11 @@ def shop(cafe, program):
     EarningRule.objects.create(
         merchant=cafe, program=program, code="oat-week", kind="fixed_bonus", params={"points": 25}
     )
-    Program.objects.filter(pk=program.pk).update(expiry_mode="age", expiry_months=12)
+    Program.objects.filter(pk=program.pk).update(
+        expiry_mode="age",
+        expiry_months=12,
+        extras={"referral": {"referrer_points": 200, "friend_points": 100, "min_amount_minor": 1000}},
+    )
     program.refresh_from_db()
     programs.publish(program=program, at=now - timedelta(days=200), by="test")
     cafe.refresh_from_db()
@@ -62,7 +68,24 @@ def mia(shop):
             customer_id=mia.pk,
         )
         purchases.record(merchant=shop, sale=sale, at=at)
+    bring(mia, "joined", now)
+    bring(mia, "qualified", now)
+    bring(mia, "rewarded", now)
+    bring(mia, "expired", now)
     return mia
+
+
+def bring(customer, state, now):
+    friend = members.enroll(
+        merchant=customer.merchant,
+        identifiers=[Given("card", state)],
+        at=now,
+        by="test",
+        claim=Claim(customer.referral_code),
+    )
+    Referral.objects.filter(friend=friend).update(
+        state=state, referrer_points=200, activates_at=now + timedelta(days=14)
+    )
 
 
 @pytest.fixture
@@ -138,7 +161,7 @@ def assert_fit_for_everybody(page, path):
 def test_every_page_of_a_member_is_fit_for_everybody(visit, mia, size, scheme):
     page = visit(size, scheme, mia)
 
-    for path in ("", "/history", "/history?show=expired", "/me", "/me/leave"):
+    for path in ("", "/history", "/history?show=expired", "/refer", "/me", "/me/leave"):
         assert_fit_for_everybody(page, f"/cafe-mira{path}")
 
 
@@ -166,6 +189,7 @@ def test_a_debt_and_any_color_are_fit_for_everybody(visit, shop, zoe, color, sch
     shop.save()
 
     assert_fit_for_everybody(visit("phone", scheme, zoe), "/cafe-mira")
+    assert_fit_for_everybody(visit("phone", scheme, zoe), "/cafe-mira/refer")
 
 
 def test_an_unknown_page_is_fit_for_everybody(visit, shop):
