@@ -1,14 +1,14 @@
 """
-The arithmetic of accounts, in memory: what each movement does to lots, sums and the chain.
+The arithmetic of accounts, in memory: what each movement does to lots, holds, sums and the chain.
 
 Pure: no database, no clock. `rows.py` reads accounts into these shapes under a lock and writes back what
 changed. Points are whole numbers. `active - debt` is always the sum of the entries' `points`; `active` is
-the sum of the open lots, `pending` of the pending ones; debt is only there when nothing is active.
+the sum of the open lots, `pending` of the pending ones, `held` of the live holds; debt is only there when
+nothing is active.
 """
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -16,9 +16,20 @@ import orjson
 
 from lib import public_ids
 from lib.errors import Refused
-
-PENDING, OPEN, CLOSED = "pending", "open", "closed"
-Reason = dict[str, Any]
+from loyalty.ledger.states import (
+    CANCELLED,
+    CAPTURED,
+    CLOSED,
+    EXPIRED,
+    LIVE,
+    OPEN,
+    PENDING,
+    AccountState,
+    Cause,
+    Grant,
+    HoldState,
+    LotState,
+)
 
 
 class NotEnoughPoints(Refused):
@@ -27,86 +38,6 @@ class NotEnoughPoints(Refused):
 
 class AccountInDebt(Refused):
     code = "account_in_debt"
-
-
-@dataclass(slots=True)
-class LotState:
-    """Points with one expiry. `remaining` counts for pending and open alike; a closed lot has none."""
-
-    id: int
-    state: str
-    points: int
-    remaining: int
-    earned_at: datetime
-    activates_at: datetime | None = None
-    expires_at: datetime | None = None
-    purchase_id: int | None = None
-    rule: str = ""
-    is_new: bool = False
-    is_changed: bool = False
-
-    def due_at(self) -> datetime | None:
-        """Return when this lot next changes by itself."""
-        if self.state == PENDING:
-            return self.activates_at
-        return self.expires_at if self.state == OPEN else None
-
-    def order(self) -> tuple[bool, float, float, int]:
-        """Sort key of consumption: earliest expiry first, never-expiring last, then oldest, then id."""
-        ends = self.expires_at.timestamp() if self.expires_at else 0.0
-        return (self.expires_at is None, ends, self.earned_at.timestamp(), self.id)
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """Points to give: at once, or pending until `activates_at` (None with `waits`: until released)."""
-
-    points: int
-    rule: str = ""
-    activates_at: datetime | None = None
-    expires_at: datetime | None = None
-    waits: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Cause:
-    """What a movement is for: copied onto its entry."""
-
-    occurred_at: datetime
-    reference: str = ""
-    purchase_id: int | None = None
-    reason: Reason = field(default_factory=dict)
-    by: str = ""
-
-
-@dataclass(slots=True)
-class AccountState:
-    """One locked account. `lots` is None until they are read; earning does not need them."""
-
-    id: int
-    merchant_id: int
-    active: int = 0
-    pending: int = 0
-    held: int = 0
-    debt: int = 0
-    lifetime_earned: int = 0
-    purchases: int = 0
-    sequence: int = 0
-    head: str = ""
-    next_due_at: datetime | None = None
-    active_at: datetime | None = None
-    lots: list[LotState] | None = None
-    new_lots: list[LotState] = field(default_factory=list)
-    entries: list[dict[str, Any]] = field(default_factory=list)
-    is_changed: bool = False
-
-    @property
-    def available(self) -> int:
-        return max(0, self.active - self.held)
-
-    @property
-    def balance(self) -> int:
-        return self.active - self.debt
 
 
 class Book:
@@ -149,18 +80,24 @@ class Book:
         self._post(account, kind=kind, points=usable, pending=waiting, lots=lots, cause=cause)
 
     def settle(self, account: AccountState, *, at: datetime) -> None:
-        """Do what time has done by `at`, in the order it happened: activate pending lots, expire open ones."""
+        """
+        Do what time has done by `at`, in the order it happened: end holds, activate pending lots, expire
+        open ones. What a live hold keeps expires when the hold ends.
+        """
         assert account.lots is not None
-        while due := min(
-            (lot for lot in account.lots if (when := lot.due_at()) is not None and when <= at),
-            key=lambda lot: (lot.due_at(), lot.id),
-            default=None,
-        ):
-            if due.state == PENDING:
-                self.activate(account, due, at=due.activates_at or at)
-            elif not self._expire(account, due):
-                break
-        refresh_due(account)
+        now = account.settled_to
+        while due := _first_due(account, at):
+            when, what, points = due
+            now = when if now is None else max(now, when)
+            if isinstance(what, HoldState):
+                self._end(account, what, status=EXPIRED, at=now)
+                what.has_lapsed = True
+            elif what.state == PENDING:
+                self.activate(account, what, at=when)
+            else:
+                self._expire(account, what, points, at=now)
+        account.settled_to = at if account.settled_to is None else max(account.settled_to, at)
+        account.refresh_due()
 
     def activate(self, account: AccountState, lot: LotState, *, at: datetime, by: str = "") -> None:
         """Make a pending lot usable; it pays debt first."""
@@ -180,13 +117,7 @@ class Book:
             cause=Cause(at, purchase_id=lot.purchase_id, reason={"code": "activate"}, by=by),
         )
 
-    def _expire(self, account: AccountState, lot: LotState) -> bool:
-        # What is held at a checkout does not expire: the lot is left alone until the hold ends.
-        points = min(lot.remaining, account.active - account.held)
-        if points <= 0 < lot.remaining:
-            return False
-        ended = lot.expires_at
-        assert ended is not None
+    def _expire(self, account: AccountState, lot: LotState, points: int, *, at: datetime) -> None:
         _shrink(lot, points)
         account.active -= points
         self._post(
@@ -195,13 +126,12 @@ class Book:
             points=-points,
             lots=[[lot.id, -points, 0]],
             # It does not name the purchase: what names one adds up to zero after a full refund.
-            cause=Cause(ended, reason={"code": "expire"}),
+            cause=Cause(at, reason={"code": "expire"}),
         )
-        return lot.state == CLOSED
 
     def refresh_due(self, account: AccountState) -> None:
         """Find the account's next due time again after its lots were moved by hand."""
-        refresh_due(account)
+        account.refresh_due()
 
     def move_expiry(self, account: AccountState, *, to: datetime | None) -> None:
         """Move the expiry of every open lot: activity keeps all points alive. Never to an earlier time."""
@@ -210,7 +140,7 @@ class Book:
             if lot.state == OPEN and lot.expires_at and to and to > lot.expires_at:
                 lot.expires_at, lot.is_changed = to, True
         account.is_changed = True
-        refresh_due(account)
+        account.refresh_due()
 
     def spend(self, account: AccountState, points: int, *, cause: Cause, kind: str = "redeem") -> None:
         """
@@ -219,10 +149,7 @@ class Book:
         :raises AccountInDebt: the customer owes points
         :raises NotEnoughPoints: fewer than `points` are available
         """
-        if account.debt:
-            raise AccountInDebt(f"The account owes {account.debt} points; new points pay that first.")
-        if points > account.available:
-            raise NotEnoughPoints(f"{points} points are needed, {account.available} are available.")
+        _insist(account, points)
         self._post(account, kind=kind, points=-points, lots=self._consume(account, points), cause=cause)
 
     def take(self, account: AccountState, points: int, *, cause: Cause, kind: str) -> None:
@@ -231,6 +158,70 @@ class Book:
         lots = self._consume(account, usable)
         account.debt += points - usable
         self._post(account, kind=kind, points=-points, lots=lots, cause=cause)
+        self._cut_holds(account, at=cause.occurred_at)
+
+    def reserve(self, account: AccountState, hold: HoldState, *, points: int, until: datetime) -> None:
+        """
+        Set points aside until a time: for a new hold, or anew for one that is there, live or past its end.
+
+        :raises AccountInDebt: the customer owes points
+        :raises NotEnoughPoints: fewer than `points` are available beside what the hold has
+        """
+        _insist(account, points, beside=hold.reserves)
+        account.held += points - hold.reserves
+        hold.points, hold.status, hold.expires_at, hold.ended_at = points, LIVE, until, None
+        hold.is_changed = account.is_changed = True
+        hold.has_lapsed = False
+        if all(one.id != hold.id for one in account.holds):
+            account.holds.append(hold)
+        self._settle_again(account)
+
+    def capture(self, account: AccountState, hold: HoldState, points: int, *, cause: Cause) -> None:
+        """
+        Use points of a hold, those that expire first, and free its rest. Past its end it has none of its
+        own, and takes what is available.
+
+        :raises AccountInDebt: it is past its end, and the customer owes points
+        :raises NotEnoughPoints: it is past its end, and fewer than `points` are available
+        """
+        is_live = hold.status == LIVE
+        if not is_live:
+            _insist(account, points)
+        account.held -= hold.reserves
+        hold.status, hold.captured, hold.ended_at = CAPTURED, points, cause.occurred_at
+        hold.is_changed = True
+        lots = self._consume(account, points, spare_past=not is_live)
+        self._post(account, kind="hold_capture", points=-points, lots=lots, cause=cause)
+        hold.entry_id = account.entries[-1]["id"]
+        self._settle_again(account)
+
+    def free(self, account: AccountState, hold: HoldState, *, at: datetime) -> None:
+        """Cancel a hold: its points are available again, or expire if it kept them from that."""
+        self._end(account, hold, status=CANCELLED, at=at)
+        hold.has_lapsed = False
+        self._settle_again(account)
+
+    def _end(self, account: AccountState, hold: HoldState, *, status: str, at: datetime) -> None:
+        account.held -= hold.reserves
+        hold.status, hold.ended_at = status, at
+        hold.is_changed = account.is_changed = True
+
+    def _cut_holds(self, account: AccountState, *, at: datetime) -> None:
+        """End holds, the newest first, whose points were taken: nobody may hold what is not there."""
+        if account.held <= account.active:
+            return
+        for hold in sorted(account.holds, key=lambda one: (one.created_at, one.id), reverse=True):
+            if hold.status == LIVE and account.held > account.active:
+                self._end(account, hold, status=EXPIRED, at=at)
+                hold.has_lapsed = True
+        self._settle_again(account)
+
+    def _settle_again(self, account: AccountState) -> None:
+        """Let expire what a hold no longer keeps from it."""
+        if account.settled_to is not None:
+            self.settle(account, at=account.settled_to)
+        else:
+            account.refresh_due()
 
     def claw_back(
         self, account: AccountState, points: int, *, purchase_id: int, policy: str, cause: Cause
@@ -256,6 +247,7 @@ class Book:
         missing = rest - usable
         account.debt += missing
         self._post(account, kind="clawback", points=-rest, pending=-pending, lots=lots, cause=cause)
+        self._cut_holds(account, at=cause.occurred_at)
         if not missing or policy == "negative":
             return 0
         account.debt -= missing
@@ -269,11 +261,20 @@ class Book:
         )
         return missing
 
-    def _consume(self, account: AccountState, points: int, first: Sequence[LotState] = ()) -> list[list[int]]:
+    def _consume(
+        self,
+        account: AccountState,
+        points: int,
+        first: Sequence[LotState] = (),
+        *,
+        spare_past: bool = True,
+    ) -> list[list[int]]:
+        """Take points from the open lots; those past their expiry are there for a hold, and come last."""
         assert account.lots is not None
         left, taken = points, []
         others = sorted(
-            (lot for lot in account.lots if lot.state == OPEN and lot not in first), key=LotState.order
+            (lot for lot in account.lots if lot.state == OPEN and lot not in first),
+            key=lambda lot: (spare_past and account.is_past(lot), *lot.order()),
         )
         for lot in (*first, *others):
             if not left:
@@ -283,7 +284,7 @@ class Book:
                 left -= part
                 taken.append([lot.id, -part, 0])
         account.active -= points
-        refresh_due(account)
+        account.refresh_due()
         return taken
 
     def _post(
@@ -334,10 +335,35 @@ def link(key: bytes, head: str, entry: dict[str, Any]) -> str:
     return hashlib.blake2b(body, digest_size=16, key=key).hexdigest()
 
 
-def refresh_due(account: AccountState) -> None:
-    """Set the account's next due time from its lots."""
-    assert account.lots is not None
-    account.next_due_at = min((when for lot in account.lots if (when := lot.due_at())), default=None)
+def _insist(account: AccountState, points: int, *, beside: int = 0) -> None:
+    if account.debt:
+        raise AccountInDebt(f"The account owes {account.debt} points; new points pay that first.")
+    available = account.available + beside
+    if points > available:
+        raise NotEnoughPoints(f"{points} points are needed, {available} are available.")
+
+
+def _first_due(account: AccountState, at: datetime) -> tuple[datetime, HoldState | LotState, int] | None:
+    """Return what happens first by `at`, when, and to how many points. A hold ends before points expire."""
+    due: list[tuple[datetime, bool, int, HoldState | LotState, int]] = [
+        (hold.expires_at, False, hold.id, hold, hold.points)
+        for hold in account.holds
+        if hold.status == LIVE and hold.expires_at <= at
+    ]
+    due += [
+        (when, True, lot.id, lot, lot.remaining)
+        for lot in account.lots or ()
+        if lot.state == PENDING and (when := lot.activates_at) is not None and when <= at
+    ]
+    due += [
+        (when, True, lot.id, lot, points)
+        for lot, points in account.expirable()
+        if points and (when := lot.expires_at) is not None and when <= at
+    ]
+    if not due:
+        return None
+    when, _, _, what, points = min(due, key=lambda one: one[:3])
+    return when, what, points
 
 
 def _new_lot(grant: Grant, *, pays: int, is_pending: bool, cause: Cause) -> LotState:

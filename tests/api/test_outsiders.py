@@ -56,6 +56,11 @@ BODIES = {
         "events": [{"event_id": "1", "type": "purchase", "data": SALE | {"customer": "CUSTOMER"}}]
     },
     ("post", "adjustments"): {"customer": "CUSTOMER", "points": 1, "reason": "kind", "reference": "A-9"},
+    ("post", "holds"): {"customer": "CUSTOMER", "points": 1, "reference": "H-9"},
+    ("get", "holds/<str:hold>"): None,
+    ("post", "holds/<str:hold>/cancel"): None,
+    ("post", "holds/<str:hold>/capture"): {},
+    ("post", "holds/<str:hold>/extend"): {},
     ("get", "programs"): None,
     ("get", "tiers"): None,
     ("post", "touchpoints"): {"customer": "CUSTOMER", "kind": "page.viewed"},
@@ -74,8 +79,14 @@ def sold(till, bought):
 
 
 @pytest.fixture
-def send(ana, sold):
-    """`send(client, name)` makes a call that speaks of Ana and her purchase."""
+def held(till, ana, sold):
+    said = {"customer": ana.public_id, "points": 5, "reference": "H-1"}
+    return till.post(f"{V1}/holds", said).json()
+
+
+@pytest.fixture
+def send(ana, sold, held):
+    """`send(client, name)` makes a call that speaks of Ana, her purchase and her hold."""
 
     def fill(body):
         if isinstance(body, dict):
@@ -87,6 +98,7 @@ def send(ana, sold):
     def make(client, name):
         method, route = name
         path = route.replace("<str:customer>", ana.public_id).replace("<str:purchase>", sold["id"])
+        path = path.replace("<str:hold>", held["id"])
         query = "?q=4000000001" if path.endswith("lookup") else ""
         return getattr(client, method)(f"{V1}/{path}{query}", fill(BODIES[name]), format="json")
 
@@ -115,11 +127,10 @@ def test_without_the_scope_it_is_refused(send, name, cafe):
 @pytest.mark.parametrize("name", IN_PATH, ids=" ".join)
 def test_anothers_object_does_not_exist(send, outsider_till, till, name):
     theirs = send(outsider_till, name)
-    nobodys = getattr(till, name[0])(
-        f"{V1}/{name[1].replace('<str:customer>', 'cus_0000000000001').replace('<str:purchase>', 'pur_0000000000001')}",
-        BODIES[name],
-        format="json",
-    )
+    path = name[1]
+    for noun in ("customer", "purchase", "hold"):
+        path = path.replace(f"<str:{noun}>", f"{noun[:3].replace('hol', 'hld')}_0000000000001")
+    nobodys = getattr(till, name[0])(f"{V1}/{path}", BODIES[name], format="json")
 
     assert theirs.status_code == nobodys.status_code == 404
     assert _said(theirs) == _said(nobodys)
