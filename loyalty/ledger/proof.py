@@ -114,14 +114,13 @@ def _check(account: Account, found: _Found) -> Iterator[str]:
         ("active points", account.active, active),
         ("pending points", account.pending, pending),
         ("debt", account.debt, active - balance),
-        ("held points", account.held, sum(one["points"] for one in found.holds if one["status"] == "active")),
         ("number of entries", account.sequence, sequence),
         ("chain", account.head, head),
     ):
         if cached != proved:
             yield f"{name}: {label} is {cached}, the entries say {proved}"
     yield from _check_lots(name, remaining, found.lots)
-    yield from _check_holds(name, found)
+    yield from _check_holds(name, account.held, found)
 
 
 def _check_lots(name: str, remaining: dict[int, list[int]], lots: Rows) -> Iterator[str]:
@@ -137,7 +136,10 @@ def _check_lots(name: str, remaining: dict[int, list[int]], lots: Rows) -> Itera
             yield f"{name}: lot {number} is {lot['state']}, the entries say pending"
 
 
-def _check_holds(name: str, found: _Found) -> Iterator[str]:
+def _check_holds(name: str, held: int, found: _Found) -> Iterator[str]:
+    live = sum(hold["points"] for hold in found.holds if hold["status"] == "active")
+    if held != live:
+        yield f"{name}: held points is {held}, the live holds say {live}"
     used = {entry["pk"]: -entry["points"] for entry in found.entries if entry["kind"] == "hold_capture"}
     for hold in found.holds:
         if hold["captured"] > hold["points"]:

@@ -199,4 +199,4 @@ def test_a_hold_is_in_the_export(hold, till, rich):
 
     export = till.get(f"{V1}/customers/{rich.public_id}/export").json()
 
-    assert [row["reference"] for row in export["loyalty.Hold"]] == ["H-1"]
+    assert [row["reference"] for row in export["hold"]] == ["H-1"]

@@ -9,53 +9,16 @@ from customers.identifiers import Given
 from customers.models import Touchpoint
 from lib import db
 from lib.errors import NotFound
-from loyalty import adjustments, balances, desk, expiry, holds, ledger, members, programs, purchases, refunds
-from loyalty.calendar import Expiry
+from loyalty import adjustments, desk, expiry, holds, ledger, members, purchases
 from loyalty.holds import CaptureExceedsHold, HoldCancelled, HoldCaptured, HoldExpired
 from loyalty.ledger import AccountInDebt, NotEnoughPoints
 from loyalty.models.ledger import Account, Entry, Hold
 from loyalty.receipts import ReferenceReused
-from loyalty.refunds import Return
+from tests.loyalty.holding import give, hold, proved, stands
 
 pytestmark = [pytest.mark.core, pytest.mark.django_db]
 
 HALF_AN_HOUR = timedelta(minutes=30)
-
-
-@pytest.fixture
-def rich(cafe, ana, noon):
-    """Ana has 100 points."""
-    give(ana, 100, noon, "A-1")
-    return ana
-
-
-@pytest.fixture
-def brief(cafe, program, noon):
-    """The café's points expire after a month."""
-    program.expiry_mode, program.expiry_months = "age", 1
-    program.save()
-    programs.publish(program=program, at=noon - timedelta(days=1), by="test")
-    cafe.refresh_from_db()
-    return Expiry("age", 1).ends(noon, zone=cafe.zone)
-
-
-def give(customer, points, at, reference):
-    return adjustments.adjust(
-        customer=customer, points=points, reason="gift", reference=reference, by="test", at=at
-    )
-
-
-def hold(customer, points, at, reference="H-1", **more):
-    return holds.create(customer=customer, points=points, reference=reference, at=at, **more)
-
-
-def stands(customer, at):
-    found = balances.balance(merchant=customer.merchant, customer_id=customer.pk, at=at)
-    return found["active"], found["held"], found["available"]
-
-
-def proved(merchant):
-    return list(ledger.differences(merchant_id=merchant.pk)) == []
 
 
 def test_held_points_are_there_and_cannot_be_spent(cafe, rich, noon):
@@ -358,115 +321,6 @@ def test_a_reference_whose_hold_expired_holds_again(cafe, rich, noon):
 
     assert (again.status, again.hold.id, again.hold.status) == ("replaced", first.hold.id, "active")
     assert stands(rich, noon + HALF_AN_HOUR) == (100, 60, 40)
-
-
-# Expiry ---------------------------------------------------------------------------------------------
-
-
-def test_held_points_do_not_expire_until_the_hold_ends(cafe, ana, brief, noon):
-    give(ana, 100, noon, "A-1")
-    before = brief - timedelta(minutes=10)
-    made = hold(ana, 60, before)
-
-    assert stands(ana, brief) == (60, 60, 0)
-    expiry.run(at=brief)
-    assert stands(ana, brief) == (60, 60, 0)
-    assert Account.objects.get(held=60).next_due_at == made.hold.expires_at
-    found = balances.balance(merchant=cafe, customer_id=ana.pk, at=brief)
-    assert found["expiring"] == [{"points": 60, "at": made.hold.expires_at}]
-
-    assert stands(ana, made.hold.expires_at) == (0, 0, 0)
-    expiry.run(at=made.hold.expires_at)
-    assert stands(ana, made.hold.expires_at) == (0, 0, 0)
-    ended = Entry.objects.filter(kind="expire").order_by("sequence").values_list("points", "occurred_at")
-    assert list(ended) == [(-40, brief), (-60, made.hold.expires_at)]
-    assert proved(cafe)
-
-
-def test_they_are_captured_beyond_their_expiry(cafe, ana, brief, noon):
-    give(ana, 100, noon, "A-1")
-    made = hold(ana, 60, brief - timedelta(minutes=10))
-
-    holds.capture(merchant=cafe, hold_id=made.hold.id, points=50, at=brief)
-
-    assert stands(ana, brief) == (0, 0, 0)
-    assert proved(cafe)
-
-
-def test_they_expire_when_the_hold_is_cancelled(cafe, ana, brief, noon):
-    give(ana, 100, noon, "A-1")
-    made = hold(ana, 60, brief - timedelta(minutes=10))
-
-    receipt = holds.cancel(merchant=cafe, hold_id=made.hold.id, at=brief)
-
-    assert receipt.balance["active"] == 0
-    assert proved(cafe)
-
-
-def test_a_hold_keeps_the_points_it_would_use(cafe, ana, brief, noon):
-    give(ana, 50, noon, "A-1")
-    give(ana, 100, noon + timedelta(days=10), "A-2")
-    made = hold(ana, 50, brief - timedelta(minutes=10))
-
-    assert stands(ana, brief) == (150, 50, 100)
-    # Others never use what only a hold keeps from expiring.
-    give(ana, -100, brief, "A-3")
-    assert stands(ana, brief) == (50, 50, 0)
-    assert stands(ana, made.hold.expires_at) == (0, 0, 0)
-    assert proved(cafe)
-
-
-def test_a_lot_behind_a_held_one_still_activates_and_expires(cafe, program, ana, brief, sale, noon):
-    give(ana, 50, noon, "A-1")
-    rule = program.rules.get()
-    rule.params |= {"pending_days": 29}
-    rule.save()
-    programs.publish(program=program, at=noon, by="test")
-    cafe.refresh_from_db()
-    purchases.record(
-        merchant=cafe, sale=sale(2000, occurred_at=brief - timedelta(days=2)), at=brief - timedelta(days=2)
-    )
-    hold(ana, 50, brief - timedelta(days=1), ttl_seconds=7 * 24 * 3600)
-    holds.extend(merchant=cafe, hold_id=Hold.objects.get().pk, at=brief, ttl_seconds=7 * 24 * 3600)
-
-    assert stands(ana, brief + timedelta(days=5)) == (50, 50, 0)
-    assert stands(ana, brief + timedelta(days=27)) == (20, 0, 20)
-    assert proved(cafe)
-
-
-# What takes points anyway ---------------------------------------------------------------------------
-
-
-def test_a_refund_that_takes_held_points_ends_the_newest_hold(cafe, ana, sale, noon):
-    purchases.record(merchant=cafe, sale=sale(100_00, reference="R-1"), at=noon)
-    old, new = hold(ana, 40, noon, "H-1"), hold(ana, 50, noon + timedelta(seconds=1), "H-2")
-
-    refunds.record(
-        merchant=cafe, refund=Return("F-1", noon, purchase_reference="R-1", amount_minor=30_00), at=noon
-    )
-
-    assert stands(ana, noon) == (70, 40, 30)
-    assert {one.pk: one.status for one in Hold.objects.all()} == {
-        old.hold.id: "active",
-        new.hold.id: "expired",
-    }
-    with pytest.raises(HoldExpired):
-        holds.capture(merchant=cafe, hold_id=new.hold.id, at=noon)
-    assert holds.capture(merchant=cafe, hold_id=new.hold.id, points=30, at=noon).hold.captured == 30
-    assert proved(cafe)
-
-
-def test_debt_leaves_no_hold(cafe, ana, sale, noon):
-    purchases.record(merchant=cafe, sale=sale(100_00, reference="R-1"), at=noon)
-    made = hold(ana, 50, noon)
-    holds.capture(merchant=cafe, hold_id=made.hold.id, at=noon)
-    hold(ana, 50, noon, "H-2")
-
-    refunds.record(merchant=cafe, refund=Return("F-1", noon, purchase_reference="R-1"), at=noon)
-
-    found = balances.balance(merchant=cafe, customer_id=ana.pk, at=noon)
-    assert (found["active"], found["held"], found["debt"]) == (0, 0, 50)
-    assert proved(cafe)
 
 
 # The proof ------------------------------------------------------------------------------------------
