@@ -21,7 +21,18 @@ from loyalty.ledger.reading import (
     totals,
     with_balance,
 )
-from loyalty.ledger.rows import ask_lock, lock, open_accounts, open_book, open_hold, settle, write
+from loyalty.ledger.rows import (
+    ask_lock,
+    find_hold,
+    lock,
+    open_accounts,
+    open_book,
+    open_hold,
+    parts_of,
+    purchase_of,
+    settle,
+    write,
+)
 from loyalty.ledger.states import AccountState, Cause, Grant, HoldState, LotState
 
 __all__ = [
@@ -43,6 +54,7 @@ __all__ = [
     "entries",
     "entry",
     "expiring",
+    "find_hold",
     "hold",
     "hold_owner",
     "holds",
@@ -51,6 +63,8 @@ __all__ = [
     "open_accounts",
     "open_book",
     "open_hold",
+    "parts_of",
+    "purchase_of",
     "settle",
     "shape",
     "totals",

@@ -9,6 +9,7 @@ nothing is active.
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -200,6 +201,38 @@ class Book:
         self._end(account, hold, status=CANCELLED, at=at)
         hold.has_lapsed = False
         self._settle_again(account)
+
+    def give_back(
+        self, account: AccountState, hold: HoldState, parts: Sequence[tuple[LotState, int]], *, cause: Cause
+    ) -> None:
+        """Give points of a captured hold back to the lots they came from; they pay debt first."""
+        assert account.lots is not None
+        points = sum(part for _, part in parts)
+        lots, owed = [], account.debt
+        for lot, part in parts:
+            pays = min(owed, part)
+            owed -= pays
+            if kept := part - pays:
+                lot.remaining += kept
+                lot.state, lot.is_changed = OPEN, True
+                lots.append([lot.id, kept, 0])
+                if lot.is_new:
+                    lot.points = kept
+                    _add_lot(account, lot)
+        account.active += points - (account.debt - owed)
+        account.debt = owed
+        hold.returned, hold.is_changed = hold.returned + points, True
+        self._post(account, kind="return", points=points, lots=lots, cause=cause)
+        account.refresh_due()
+
+    @staticmethod
+    def sister(lot: LotState, until: datetime) -> LotState:
+        """Return the lot itself, or an empty new one that lasts until then if this one ends before."""
+        if lot.expires_at is None or lot.expires_at >= until:
+            return lot
+        return replace(
+            lot, id=public_ids.new(), state=CLOSED, points=0, remaining=0, expires_at=until, is_new=True
+        )
 
     def _end(self, account: AccountState, hold: HoldState, *, status: str, at: datetime) -> None:
         account.held -= hold.reserves

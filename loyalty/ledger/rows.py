@@ -26,6 +26,7 @@ _LOTS = """
     WHERE l.merchant_id = %s AND {wanted} AND l.state <> 'closed'
     ORDER BY l.account_id, l.id
 """
+_SOME_LOTS = _LOTS.replace(" AND l.state <> 'closed'", "")
 _HOLDS = """
     SELECT h.account_id, h.id, h.points, h.status, h.expires_at, h.created_at, h.reference, h.source,
            h.ttl_seconds, h.captured, h.returned, h.purchase_reference, h.purpose, h.entry_id, h.ended_at
@@ -103,23 +104,29 @@ def settle(book: Book, *, merchant_id: int, at: datetime, lots: bool = False) ->
     for row in stored.rows:
         lots_of = book[row[0]].lots
         assert lots_of is not None
-        lots_of.append(_lot(row[1:], at))
+        lots_of.append(_lot(row[1:]))
     for row in held.rows if holding else ():
-        book[row[0]].holds.append(_hold(row[1:], at))
+        book[row[0]].holds.append(_hold(row[1:]))
     for account in due:
         book.settle(account, at=at)
 
 
-def _lot(values: Sequence[Any], at: datetime) -> LotState:
+def _lot(values: Sequence[Any]) -> LotState:
     lot = LotState(*values)
-    lot.earned_at = db.time(lot.earned_at) or at
+    lot.earned_at = _time(lot.earned_at)
     lot.activates_at, lot.expires_at = db.time(lot.activates_at), db.time(lot.expires_at)
     return lot
 
 
-def _hold(values: Sequence[Any], at: datetime) -> HoldState:
+def _time(value: Any) -> datetime:
+    when = db.time(value)
+    assert when is not None
+    return when
+
+
+def _hold(values: Sequence[Any]) -> HoldState:
     hold = HoldState(*values)
-    hold.expires_at, hold.created_at = db.time(hold.expires_at) or at, db.time(hold.created_at) or at
+    hold.expires_at, hold.created_at = _time(hold.expires_at), _time(hold.created_at)
     hold.ended_at = db.time(hold.ended_at)
     hold.purpose = db.loaded(hold.purpose)
     return hold
@@ -132,16 +139,58 @@ def open_hold(book: Book, *, merchant_id: int, hold_id: int) -> HoldState:
 
     :raises Again: it is another account's by now: run the command again to lock that one
     """
+    found = find_hold(book, merchant_id=merchant_id, hold_id=hold_id)
+    if found is None:
+        raise db.Again("the hold has moved to another account")
+    return found[1]
+
+
+@db.inside_transaction
+def find_hold(book: Book, *, merchant_id: int, hold_id: int) -> tuple[AccountState, HoldState] | None:
+    """Return a hold and its account, live or ended; None when the book has not locked its account."""
     for account in book.accounts.values():
         for hold in account.holds:
             if hold.id == hold_id:
-                return hold
+                return account, hold
     row = db.ask(_HOLDS.format(wanted="h.id = %s"), [merchant_id, hold_id]).one
     if row is None or row[0] not in book.accounts:
-        raise db.Again("the hold has moved to another account")
-    hold = _hold(row[1:], book.accounts[row[0]].settled_to or row[4])
-    book[row[0]].holds.append(hold)
-    return hold
+        return None
+    account = book[row[0]]
+    account.holds.append(_hold(row[1:]))
+    return account, account.holds[-1]
+
+
+@db.inside_transaction
+def parts_of(
+    book: Book, account: AccountState, hold: HoldState, *, points: int, until: datetime
+) -> tuple[int | None, list[tuple[LotState, int]]]:
+    """
+    Return the purchase that a captured hold was used for, and the lots that `points` of it go back to, each
+    with its part: what was used last comes back first. A lot that ends before `until` gets a new sister.
+    """
+    assert account.lots is not None
+    assert hold.entry_id is not None
+    entry = Entry.objects.get(pk=hold.entry_id)
+    parts: list[tuple[int, int]] = []
+    passed = hold.returned
+    for number, effect, _ in reversed(entry.lots):
+        skipped = min(passed, -effect)
+        passed -= skipped
+        if part := min(points, -effect - skipped):
+            parts.append((number, part))
+            points -= part
+    known = {lot.id: lot for lot in account.lots}
+    wanted, params = db.any_of("l.id", "bigint", [number for number, _ in parts if number not in known])
+    for row in db.ask(_SOME_LOTS.format(wanted=wanted), [account.merchant_id, *params]).rows:
+        known[row[1]] = _lot(row[1:])
+        account.lots.append(known[row[1]])
+    return entry.purchase_id, [(book.sister(known[number], until), part) for number, part in parts]
+
+
+def purchase_of(hold: HoldState) -> int | None:
+    """Return the purchase that the entry of a captured hold names."""
+    assert hold.entry_id is not None
+    return Entry.objects.values_list("purchase_id", flat=True).get(pk=hold.entry_id)
 
 
 @db.inside_transaction
