@@ -174,9 +174,11 @@ class Books(RuleBasedStateMachine):
         else:
             self.wallet.lose(-points)
 
-    @rule(points=st.integers(1, 120), days=st.integers(1, 7), anew=st.booleans(), data=st.data())
-    def hold(self, points, days, anew, data):
+    @rule(days=st.integers(1, 7), anew=st.booleans(), data=st.data())
+    def hold(self, days, anew, data):
         self.number += 1
+        most = self.wallet.available
+        points = data.draw(st.integers(1, most + 2) | st.integers(max(1, most // 2), max(1, most)))
         open_ones = [name for name, (_, _, state, _) in self.held.items() if state == "open"]
         reference = f"H-{self.number}" if anew or not open_ones else data.draw(st.sampled_from(open_ones))
         beside = self.wallet.holds.get(reference, (0,))[0]
@@ -256,6 +258,13 @@ class Books(RuleBasedStateMachine):
         assert said["expires_at"] <= said["created_at"] + timedelta(days=7)
         assert is_live or points <= self.wallet.available
         self.wallet.holds[reference] = (points, said["expires_at"], self.held[reference][3])
+
+    @precondition(lambda self: self.wallet.lots)
+    @rule(days=st.integers(-2, 2), late=st.booleans())
+    def wait_for_an_expiry(self, days, late):
+        """The interesting days: points expire while some are held."""
+        ahead = min(lot[0] for lot in self.wallet.lots) - self.now + timedelta(days=days)
+        self.wait(max(ahead, timedelta(hours=1)) / timedelta(days=1), late)
 
     @rule(days=st.integers(1, 20), late=st.booleans())
     def wait(self, days, late):
