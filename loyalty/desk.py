@@ -194,6 +194,7 @@ def write(desk: Desk, *, answer: Any = None) -> None:
     :param answer: what the command will return, if it is complete: kept in the same round trip
     """
     merchant_id = desk.merchant.pk
+    _note_lapsed(desk)
     with db.together(len(desk.purchases) + len(desk.refunds) < TOGETHER):
         known.remember(desk.references)
         known.expect(desk.waiting, merchant_id=merchant_id, source=desk.source, at=desk.at)
@@ -206,6 +207,20 @@ def write(desk: Desk, *, answer: Any = None) -> None:
         journey.note_all(desk.notes)
         if answer is not None:
             db.answer(answer)
+
+
+def _note_lapsed(desk: Desk) -> None:
+    """Note the holds that ended by themselves when the accounts were settled, or lost their points."""
+    for account in desk.book.accounts.values():
+        for hold in account.holds:
+            if hold.has_lapsed and hold.ended_at is not None:
+                hold.has_lapsed = False
+                desk.note(
+                    "hold.expired",
+                    customer_id=desk.standings[account.id].customer_id,
+                    at=hold.ended_at,
+                    data=hold.facts(),
+                )
 
 
 _CHANGING = (

@@ -38,9 +38,9 @@ def run(*, at: datetime, merchant: Merchant | None = None) -> int:
 
 @db.command
 def settle(*, merchant_id: int, memberships: list[int], at: datetime) -> int:
-    """Activate and expire what is due on these accounts, and note it for each customer."""
+    """End the holds, activate and expire the points that are due, and note it for each customer."""
     book = ledger.lock(merchant_id=merchant_id, memberships=memberships, at=at, lots=False, merged=True)
-    moved = [account for account in book.accounts.values() if account.entries]
+    moved = [account for account in book.accounts.values() if account.entries or account.holds]
     owners = dict(
         Membership.objects.filter(pk__in=[account.id for account in moved]).values_list("pk", "customer_id")
     )
@@ -59,6 +59,18 @@ def settle(*, merchant_id: int, memberships: list[int], at: datetime) -> int:
                         data={"points": points},
                     )
                 )
+        notes += [
+            journey.row(
+                merchant_id=merchant_id,
+                customer_id=owners[account.id],
+                kind="hold.expired",
+                at=hold.ended_at or at,
+                now=at,
+                data=hold.facts(),
+            )
+            for hold in account.holds
+            if hold.has_lapsed
+        ]
     for account in book.accounts.values():
         account.is_changed = True  # its next due time moved, also where a held lot was left alone
     ledger.write(book)

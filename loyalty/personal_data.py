@@ -38,6 +38,15 @@ def _lots(traces: Traces) -> Iterable[dict[str, Any]]:
         yield from plain(rows.order_by("pk"), *names)
 
 
+def _holds(traces: Traces) -> Iterable[dict[str, Any]]:
+    rows = ledger.holds(merchant_id=traces.customer.merchant_id, memberships=_memberships(traces))
+    return plain(
+        rows.order_by("pk"),
+        *("reference", "status", "points", "captured", "returned", "purpose", "purchase_reference"),
+        *("expires_at", "ended_at", "created_at"),
+    )
+
+
 def _refunds(traces: Traces) -> list[dict[str, Any]]:
     rows = Refund.objects.filter(
         merchant=traces.customer.merchant_id, purchase__customer__in=traces.ids
@@ -97,6 +106,7 @@ HOLDINGS = [
     Holding("loyalty.Refund", BOOKS, export=_refunds),
     Holding("loyalty.Entry", BOOKS, export=_entries),
     Holding("loyalty.Lot", BOOKS, export=_lots),
+    Holding("loyalty.Hold", BOOKS, export=_holds),
     Holding("loyalty.Account", "Kept: sums of the entries."),
     Holding(
         "loyalty.TierChange", BOOKS, export=_by_membership(TierChange, "from_tier", "to_tier", "reason", "at")

@@ -150,3 +150,21 @@ def _target(purchase: Row, total: int, by_line: dict[str, list[int]], *, is_full
 
 def _part(whole: int, part: int, of: int) -> int:
     return whole * part // of if of else 0
+
+
+def paid_back(purchase: Row, points: int) -> int:
+    """
+    Return how many of the points that paid for a purchase are given back in all, after the refunds in its row.
+
+    Pro rata of the merchandise: shipping that is kept does not keep points.
+    """
+    merchandise = int(purchase["merchandise_minor"])
+    if purchase["status"] == "voided" or purchase["refunded_minor"] == purchase["amount_minor"]:
+        return points
+    if merchandise <= 0:
+        return 0
+    sold = {line["id"]: line for line in purchase["lines"]}
+    given = {key: minor for key, (minor, _) in purchase["refunded_lines"].items()}
+    back = sum(minor for key, minor in given.items() if sold[key]["kind"] in EARNING_LINES)
+    by_amount = max(0, purchase["refunded_minor"] - sum(given.values()))
+    return points * min(merchandise, int(back + by_amount)) // merchandise

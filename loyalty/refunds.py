@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from lib import db, public_ids
 from lib.errors import Conflict, DomainError, Fault, Malformed, NotFound
-from loyalty import desk, known, lookup, refunding
+from loyalty import desk, known, lookup, refunding, returns
 from loyalty.desk import Desk, Row
 from loyalty.ledger import Cause, Grant
 from loyalty.lookup import Person
@@ -145,16 +145,17 @@ def purchases_of(work: Desk, refunds: Sequence[Return]) -> list[int | None]:
 def open_purchases(work: Desk, purchases: Sequence[int]) -> dict[int, Row]:
     """Lock the accounts of these purchases, then the purchases, and return their rows by id."""
     owners = Purchase.objects.filter(merchant=work.merchant, pk__in=set(purchases)).values_list(
-        "pk", "customer_id", "occurred_at", "program_id"
+        "pk", "customer_id", "tenders", "program_id"
     )
     owned = list(owners)
     if owned:
         work.program_id = work.program_id or owned[0][3]
     asked = [(customer_id, None) for _, customer_id, _, _ in owned]
     people = lookup.people(merchant=work.merchant, plan=work.plan, asked=asked, at=work.at) if asked else []
+    payers = returns.who_paid(work, [tenders for _, _, tenders, _ in owned])
     rows = desk.gather(
         work,
-        looks=[(person, work.at) for person in people if person],
+        looks=[(person, work.at) for person in {*people, *payers} if person],
         purchases=[number for number, *_ in owned],
         lots=True,
     )
@@ -276,6 +277,11 @@ def apply(work: Desk, row: Row, purchase: Row, refund: Return, *, is_new: bool =
         "basis_minor": taken.basis_minor,
         "clawed_back": taken.points,
     }
+    after = {"refunded_minor": taken.refunded_minor, "refunded_lines": taken.refunded_lines}
+    # Given back before points are taken back: a customer who gets points need not go into debt.
+    row["returned"] = returns.give_back(
+        work, purchase | after, when=refund.occurred_at, reference=refund.reference
+    )
     if person is not None and taken.points:
         row["written_off"] = work.book.claw_back(
             work.account(person.membership_id),
@@ -295,19 +301,19 @@ def apply(work: Desk, row: Row, purchase: Row, refund: Return, *, is_new: bool =
                 },
             ),
         )
-    purchase |= {
-        "refunded_minor": taken.refunded_minor,
+    purchase |= after | {
         "refunded_basis_minor": taken.refunded_basis_minor,
-        "refunded_lines": taken.refunded_lines,
         "clawed_back": purchase["clawed_back"] + taken.points,
     }
     if not is_new:
         work.changed_purchases[purchase["id"]] = purchase
     if person is not None:
-        _count(work, purchase, person, taken, refund.occurred_at)
+        _count(work, purchase, person, taken, refund.occurred_at, returned=row["returned"])
 
 
-def _count(work: Desk, purchase: Row, person: Person, taken: refunding.Taken, when: datetime) -> None:
+def _count(
+    work: Desk, purchase: Row, person: Person, taken: refunding.Taken, when: datetime, *, returned: int
+) -> None:
     """Book the refund on its own day, and take what qualified off the day of the sale."""
     one, plan = work.standings[person.membership_id], work.plan
     sale_day = plan.local(work.judged_at(purchase["occurred_at"])).date()
@@ -328,6 +334,7 @@ def _count(work: Desk, purchase: Row, person: Person, taken: refunding.Taken, wh
             "amount_minor": taken.amount_minor,
             "currency": purchase["currency"],
             "points": -taken.points,
+            "returned": returned,
         },
     )
 
@@ -390,6 +397,7 @@ def undo(
         "clawed_back": purchase["clawed_back"] - refund.clawed_back,
     }
     work.changed_purchases[purchase["id"]] = purchase
+    took = returns.take_again(work, purchase, reference=reference) if refund.returned else 0
     if person is not None and given_back:
         ends = work.plan.expiry.ends(at, zone=work.plan.zone)
         cause = Cause(
@@ -408,4 +416,4 @@ def undo(
         )
     work.changed_refunds.append({"id": refund.pk, "status": "undone"})
     desk.write(work)
-    return RefundReceipt("created", refund_id=refund.pk, reference=reference, returned=given_back)
+    return RefundReceipt("created", refund_id=refund.pk, reference=reference, returned=given_back - took)

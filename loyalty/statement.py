@@ -117,6 +117,8 @@ _SENTENCES: dict[str, Callable[[Entry, Reason, str, str], str]] = {
     "adjust": _adjust,
     "expire": _expire,
     "activate": lambda *_: gettext("Pending points became usable"),
+    "hold_capture": lambda *_: gettext("Used to pay"),
+    "return": lambda *_: gettext("Given back with a refund"),
     "refund_undone": lambda *_: gettext("A refund did not go through"),
     "write_off": lambda *_: gettext("The shop let the missing points go"),
     "void": lambda *_: gettext("The purchase was cancelled"),

@@ -9,7 +9,7 @@ from loyalty import bonuses, expiry, matching, parking, referrals, tier_reviews
 
 @shared_task
 def settle() -> None:
-    """Activate and expire the points that are due. Reads and spending never wait for it."""
+    """End the holds, activate and expire the points that are due. Reads and spending never wait for it."""
     expiry.run(at=timezone.now())
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from lib import db, public_ids
 from lib.errors import NotFound
-from loyalty import desk, known, lookup
+from loyalty import desk, known, lookup, returns
 from loyalty.desk import Desk, Row
 from loyalty.ledger import Cause
 from loyalty.models import Purchase, Reference
@@ -27,6 +27,7 @@ def void(
     work = Desk(merchant=merchant, source=source, at=at, by=by)
     row, person = _open(work, purchase_id)
     if row["status"] != "voided":
+        returns.give_back(work, row | {"status": "voided"}, when=at, reference=reference)
         if person is not None:
             _take_back(work, row, person, reference)
         row |= {"status": "voided", "waits_for": "", "clawed_back": row["points_earned"]}
@@ -100,7 +101,7 @@ def release(*, merchant: Merchant, purchase_id: int, at: datetime, by: str = "")
 
 def _open(work: Desk, purchase_id: int) -> tuple[Row, lookup.Person | None]:
     owner = Purchase.objects.filter(merchant=work.merchant, pk=purchase_id).values_list(
-        "customer_id", "program_id"
+        "customer_id", "program_id", "tenders"
     )
     found = owner.first()
     if found is None:
@@ -111,7 +112,7 @@ def _open(work: Desk, purchase_id: int) -> tuple[Row, lookup.Person | None]:
         person = lookup.people(merchant=work.merchant, plan=work.plan, asked=[(found[0], None)], at=work.at)[
             0
         ]
-    looks = [(person, work.at)] if person else []
+    looks = [(one, work.at) for one in {person, *returns.who_paid(work, [found[2]])} if one]
     rows = desk.gather(work, looks=looks, purchases=[purchase_id], lots=True)
     return rows[purchase_id], person
 

@@ -6,15 +6,7 @@ changed. `balance` answers what the doors show; `proof` rebuilds everything from
 """
 
 from loyalty.ledger.balance import activating, ask_expiring, expiring, shape
-from loyalty.ledger.book import (
-    AccountInDebt,
-    AccountState,
-    Book,
-    Cause,
-    Grant,
-    LotState,
-    NotEnoughPoints,
-)
+from loyalty.ledger.book import AccountInDebt, Book, NotEnoughPoints
 from loyalty.ledger.proof import differences
 from loyalty.ledger.reading import (
     account_at,
@@ -22,11 +14,26 @@ from loyalty.ledger.reading import (
     due_accounts,
     entries,
     entry,
+    hold,
+    hold_owner,
+    holds,
     lots,
     totals,
     with_balance,
 )
-from loyalty.ledger.rows import ask_lock, lock, open_accounts, open_book, settle, write
+from loyalty.ledger.rows import (
+    ask_lock,
+    find_hold,
+    lock,
+    open_accounts,
+    open_book,
+    open_hold,
+    parts_of,
+    purchase_of,
+    settle,
+    write,
+)
+from loyalty.ledger.states import AccountState, Cause, Grant, HoldState, LotState
 
 __all__ = [
     "AccountInDebt",
@@ -34,6 +41,7 @@ __all__ = [
     "Book",
     "Cause",
     "Grant",
+    "HoldState",
     "LotState",
     "NotEnoughPoints",
     "account_at",
@@ -46,10 +54,17 @@ __all__ = [
     "entries",
     "entry",
     "expiring",
+    "find_hold",
+    "hold",
+    "hold_owner",
+    "holds",
     "lock",
     "lots",
     "open_accounts",
     "open_book",
+    "open_hold",
+    "parts_of",
+    "purchase_of",
     "settle",
     "shape",
     "totals",

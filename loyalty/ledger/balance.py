@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from lib import db
-from loyalty.ledger.book import OPEN, PENDING, AccountState, Book, LotState
+from loyalty.ledger.book import Book
+from loyalty.ledger.states import OPEN, PENDING, AccountState, LotState
 
 Row = dict[str, Any]
 SHOWN_DATES = 12
@@ -49,16 +50,23 @@ def ask_expiring(*, merchant_id: int, memberships: Collection[int]) -> db.Answer
 
 
 def expiring(account: AccountState, answer: db.Answer | None = None) -> list[Row]:
-    """Return the next expiry dates with their points: from the lots if read, else from the answer."""
-    by_date: dict[datetime, int] = {}
+    """
+    Return the next expiry dates with their points: from the lots if read, else from the answer.
+
+    What only a hold keeps from expiring is shown at the account's next due time, when that may end.
+    """
+    found: list[tuple[datetime, int]] = []
     if account.lots is None and answer is not None:
         for account_id, when, points in answer.rows:
             if account_id == account.id and (ends := db.time(when)):
-                by_date[ends] = int(points)
+                found.append((ends, int(points)))
     lots: Iterable[LotState] = account.new_lots if account.lots is None else account.lots
-    for lot in lots:
-        if lot.state == OPEN and lot.expires_at:
-            by_date[lot.expires_at] = by_date.get(lot.expires_at, 0) + lot.remaining
+    found += [(lot.expires_at, lot.remaining) for lot in lots if lot.state == OPEN and lot.expires_at]
+    by_date: dict[datetime, int] = {}
+    for ends, points in found:
+        # Nothing is due before the account's next due time, but what a hold keeps beyond its own.
+        when = ends if account.next_due_at is None else max(ends, account.next_due_at)
+        by_date[when] = by_date.get(when, 0) + points
     return [{"points": by_date[when], "at": when} for when in sorted(by_date)[:SHOWN_DATES]]
 
 

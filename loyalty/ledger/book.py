@@ -1,24 +1,35 @@
 """
-The arithmetic of accounts, in memory: what each movement does to lots, sums and the chain.
+The arithmetic of accounts, in memory: what each movement does to lots, holds, sums and the chain.
 
 Pure: no database, no clock. `rows.py` reads accounts into these shapes under a lock and writes back what
 changed. Points are whole numbers. `active - debt` is always the sum of the entries' `points`; `active` is
-the sum of the open lots, `pending` of the pending ones; debt is only there when nothing is active.
+the sum of the open lots, `pending` of the pending ones, `held` of the live holds; debt is only there when
+nothing is active.
 """
 
-import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
-
-import orjson
 
 from lib import public_ids
 from lib.errors import Refused
-
-PENDING, OPEN, CLOSED = "pending", "open", "closed"
-Reason = dict[str, Any]
+from loyalty.ledger.lots import add_lot, copy_of, first_due, new_lot, shrink
+from loyalty.ledger.posting import Posting
+from loyalty.ledger.states import (
+    CANCELLED,
+    CAPTURED,
+    CLOSED,
+    EXPIRED,
+    LIVE,
+    OPEN,
+    PENDING,
+    AccountState,
+    Cause,
+    Grant,
+    HoldState,
+    LotState,
+    Part,
+)
 
 
 class NotEnoughPoints(Refused):
@@ -29,102 +40,8 @@ class AccountInDebt(Refused):
     code = "account_in_debt"
 
 
-@dataclass(slots=True)
-class LotState:
-    """Points with one expiry. `remaining` counts for pending and open alike; a closed lot has none."""
-
-    id: int
-    state: str
-    points: int
-    remaining: int
-    earned_at: datetime
-    activates_at: datetime | None = None
-    expires_at: datetime | None = None
-    purchase_id: int | None = None
-    rule: str = ""
-    is_new: bool = False
-    is_changed: bool = False
-
-    def due_at(self) -> datetime | None:
-        """Return when this lot next changes by itself."""
-        if self.state == PENDING:
-            return self.activates_at
-        return self.expires_at if self.state == OPEN else None
-
-    def order(self) -> tuple[bool, float, float, int]:
-        """Sort key of consumption: earliest expiry first, never-expiring last, then oldest, then id."""
-        ends = self.expires_at.timestamp() if self.expires_at else 0.0
-        return (self.expires_at is None, ends, self.earned_at.timestamp(), self.id)
-
-
-Part = tuple[LotState, int]  # a lot, and how many of its points
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """Points to give: at once, or pending until `activates_at` (None with `waits`: until released)."""
-
-    points: int
-    rule: str = ""
-    activates_at: datetime | None = None
-    expires_at: datetime | None = None
-    waits: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Cause:
-    """What a movement is for: copied onto its entry."""
-
-    occurred_at: datetime
-    reference: str = ""
-    purchase_id: int | None = None
-    reason: Reason = field(default_factory=dict)
-    by: str = ""
-
-
-@dataclass(slots=True)
-class AccountState:
-    """One locked account. `lots` is None until they are read; earning does not need them."""
-
-    id: int
-    merchant_id: int
-    active: int = 0
-    pending: int = 0
-    held: int = 0
-    debt: int = 0
-    lifetime_earned: int = 0
-    purchases: int = 0
-    sequence: int = 0
-    head: str = ""
-    next_due_at: datetime | None = None
-    active_at: datetime | None = None
-    is_merged: bool = False
-    lots: list[LotState] | None = None
-    new_lots: list[LotState] = field(default_factory=list)
-    entries: list[dict[str, Any]] = field(default_factory=list)
-    is_changed: bool = False
-
-    @property
-    def available(self) -> int:
-        return max(0, self.active - self.held)
-
-    @property
-    def balance(self) -> int:
-        return self.active - self.debt
-
-
-class Book:
+class Book(Posting):
     """The accounts of one command, and the key their chains are made with."""
-
-    def __init__(
-        self, *, accounts: Iterable[AccountState] = (), key: bytes = b"", now: datetime | None = None
-    ):
-        self.accounts = {account.id: account for account in accounts}
-        self._now = now
-        self._key = key
-
-    def __getitem__(self, membership_id: int) -> AccountState:
-        return self.accounts[membership_id]
 
     def earn(
         self, account: AccountState, grants: Sequence[Grant], *, cause: Cause, kind: str = "earn"
@@ -138,8 +55,8 @@ class Book:
             is_pending = grant.waits or grant.activates_at is not None
             pays = 0 if is_pending else min(owed, grant.points)
             owed -= pays
-            lot = _new_lot(grant, pays=pays, is_pending=is_pending, cause=cause)
-            _add_lot(account, lot)
+            lot = new_lot(grant, pays=pays, is_pending=is_pending, cause=cause)
+            add_lot(account, lot)
             if is_pending:
                 waiting += grant.points
                 lots.append([lot.id, 0, grant.points])
@@ -153,18 +70,24 @@ class Book:
         self._post(account, kind=kind, points=usable, pending=waiting, lots=lots, cause=cause)
 
     def settle(self, account: AccountState, *, at: datetime) -> None:
-        """Do what time has done by `at`, in the order it happened: activate pending lots, expire open ones."""
+        """
+        Do what time has done by `at`, in the order it happened: end holds, activate pending lots, expire
+        open ones. What a live hold keeps expires when the hold ends.
+        """
         assert account.lots is not None
-        while due := min(
-            (lot for lot in account.lots if (when := lot.due_at()) is not None and when <= at),
-            key=lambda lot: (lot.due_at(), lot.id),
-            default=None,
-        ):
-            if due.state == PENDING:
-                self.activate(account, due, at=due.activates_at or at)
-            elif not self._expire(account, due):
-                break
-        refresh_due(account)
+        now = account.settled_to
+        while due := first_due(account, at):
+            when, what, points = due
+            now = when if now is None else max(now, when)
+            if isinstance(what, HoldState):
+                self._end(account, what, status=EXPIRED, at=now)
+                what.has_lapsed = True
+            elif what.state == PENDING:
+                self.activate(account, what, at=when)
+            else:
+                self._expire(account, what, points, at=now)
+        account.settled_to = at if account.settled_to is None else max(account.settled_to, at)
+        account.refresh_due()
 
     def activate(self, account: AccountState, lot: LotState, *, at: datetime, by: str = "") -> None:
         """Make a pending lot usable; it pays debt first."""
@@ -184,14 +107,8 @@ class Book:
             cause=Cause(at, purchase_id=lot.purchase_id, reason={"code": "activate"}, by=by),
         )
 
-    def _expire(self, account: AccountState, lot: LotState) -> bool:
-        # What is held at a checkout does not expire: the lot is left alone until the hold ends.
-        points = min(lot.remaining, account.active - account.held)
-        if points <= 0 < lot.remaining:
-            return False
-        ended = lot.expires_at
-        assert ended is not None
-        _shrink(lot, points)
+    def _expire(self, account: AccountState, lot: LotState, points: int, *, at: datetime) -> None:
+        shrink(lot, points)
         account.active -= points
         self._post(
             account,
@@ -199,13 +116,12 @@ class Book:
             points=-points,
             lots=[[lot.id, -points, 0]],
             # It does not name the purchase: what names one adds up to zero after a full refund.
-            cause=Cause(ended, reason={"code": "expire"}),
+            cause=Cause(at, reason={"code": "expire"}),
         )
-        return lot.state == CLOSED
 
     def refresh_due(self, account: AccountState) -> None:
         """Find the account's next due time again after its lots were moved by hand."""
-        refresh_due(account)
+        account.refresh_due()
 
     def move_expiry(self, account: AccountState, *, to: datetime | None) -> None:
         """Move the expiry of every open lot: activity keeps all points alive. Never to an earlier time."""
@@ -214,7 +130,7 @@ class Book:
             if lot.state == OPEN and lot.expires_at and to and to > lot.expires_at:
                 lot.expires_at, lot.is_changed = to, True
         account.is_changed = True
-        refresh_due(account)
+        account.refresh_due()
 
     def spend(self, account: AccountState, points: int, *, cause: Cause, kind: str = "redeem") -> None:
         """
@@ -232,6 +148,102 @@ class Book:
         lots = self._consume(account, usable)
         account.debt += points - usable
         self._post(account, kind=kind, points=-points, lots=lots, cause=cause)
+        self._cut_holds(account, at=cause.occurred_at)
+
+    def reserve(self, account: AccountState, hold: HoldState, *, points: int, until: datetime) -> None:
+        """
+        Set points aside until a time: for a new hold, or anew for one that is there, live or past its end.
+
+        :raises AccountInDebt: the customer owes points
+        :raises NotEnoughPoints: fewer than `points` are available beside what the hold has
+        """
+        _insist(account, points, beside=hold.reserves)
+        account.held += points - hold.reserves
+        hold.points, hold.status, hold.expires_at, hold.ended_at = points, LIVE, until, None
+        hold.is_changed = account.is_changed = True
+        hold.has_lapsed = False
+        if all(one.id != hold.id for one in account.holds):
+            account.holds.append(hold)
+        self._settle_again(account)
+
+    def capture(self, account: AccountState, hold: HoldState, points: int, *, cause: Cause) -> None:
+        """
+        Use points of a hold, those that expire first, and free its rest. Past its end it has none of its
+        own, and takes what is available.
+
+        :raises AccountInDebt: it is past its end, and the customer owes points
+        :raises NotEnoughPoints: it is past its end, and fewer than `points` are available
+        """
+        is_live = hold.status == LIVE
+        if not is_live:
+            _insist(account, points)
+        account.held -= hold.reserves
+        hold.status, hold.captured, hold.ended_at = CAPTURED, points, cause.occurred_at
+        hold.is_changed = True
+        lots = self._consume(account, points, spare_past=not is_live)
+        self._post(account, kind="hold_capture", points=-points, lots=lots, cause=cause)
+        hold.entry_id = account.entries[-1]["id"]
+        self._settle_again(account)
+
+    def free(self, account: AccountState, hold: HoldState, *, at: datetime) -> None:
+        """Cancel a hold: its points are available again, or expire if it kept them from that."""
+        self._end(account, hold, status=CANCELLED, at=at)
+        hold.has_lapsed = False
+        self._settle_again(account)
+
+    def give_back(
+        self, account: AccountState, hold: HoldState, parts: Sequence[tuple[LotState, int]], *, cause: Cause
+    ) -> None:
+        """Give points of a captured hold back to the lots they came from; they pay debt first."""
+        assert account.lots is not None
+        points = sum(part for _, part in parts)
+        lots, owed = [], account.debt
+        for lot, part in parts:
+            pays = min(owed, part)
+            owed -= pays
+            if kept := part - pays:
+                lot.remaining += kept
+                lot.state, lot.is_changed = OPEN, True
+                lots.append([lot.id, kept, 0])
+                if lot.is_new:
+                    lot.points = kept
+                    add_lot(account, lot)
+        account.active += points - (account.debt - owed)
+        account.debt = owed
+        hold.returned, hold.is_changed = hold.returned + points, True
+        self._post(account, kind="return", points=points, lots=lots, cause=cause)
+        account.refresh_due()
+
+    @staticmethod
+    def sister(lot: LotState, until: datetime) -> LotState:
+        """Return the lot itself, or an empty new one that lasts until then if this one ends before."""
+        if lot.expires_at is None or lot.expires_at >= until:
+            return lot
+        return replace(
+            lot, id=public_ids.new(), state=CLOSED, points=0, remaining=0, expires_at=until, is_new=True
+        )
+
+    def _end(self, account: AccountState, hold: HoldState, *, status: str, at: datetime) -> None:
+        account.held -= hold.reserves
+        hold.status, hold.ended_at = status, at
+        hold.is_changed = account.is_changed = True
+
+    def _cut_holds(self, account: AccountState, *, at: datetime) -> None:
+        """End holds, the newest first, whose points were taken: nobody may hold what is not there."""
+        if account.held <= account.active:
+            return
+        for hold in sorted(account.holds, key=lambda one: (one.created_at, one.id), reverse=True):
+            if hold.status == LIVE and account.held > account.active:
+                self._end(account, hold, status=EXPIRED, at=at)
+                hold.has_lapsed = True
+        self._settle_again(account)
+
+    def _settle_again(self, account: AccountState) -> None:
+        """Let expire what a hold no longer keeps from it."""
+        if account.settled_to is not None:
+            self.settle(account, at=account.settled_to)
+        else:
+            account.refresh_due()
 
     def claw_back(
         self,
@@ -262,7 +274,7 @@ class Book:
         pending, lots = 0, []
         for lot in own:
             if lot.state == PENDING and (part := min(lot.remaining, points - pending)):
-                _shrink(lot, part)
+                shrink(lot, part)
                 pending += part
                 lots.append([lot.id, 0, -part])
         account.pending -= pending
@@ -272,6 +284,7 @@ class Book:
         missing = rest - usable
         account.debt += missing
         self._post(account, kind="clawback", points=-rest, pending=-pending, lots=lots, cause=cause)
+        self._cut_holds(account, at=cause.occurred_at)
         if not missing or policy == "negative":
             return 0
         account.debt -= missing
@@ -304,14 +317,14 @@ class Book:
         """
         usable = sum(points for lot, points in parts if lot.state == OPEN)
         waiting = sum(points for lot, points in parts if lot.state == PENDING)
-        new = [_copy(lot, points, keeps_purchase=keeps_purchase) for lot, points in parts]
+        new = [copy_of(lot, points, keeps_purchase=keeps_purchase) for lot, points in parts]
         given = []
         for lot, points in parts:
             given.append([lot.id, -points, 0] if lot.state == OPEN else [lot.id, 0, -points])
-            _shrink(lot, points)
+            shrink(lot, points)
         giver.active, giver.pending = giver.active - usable, giver.pending - waiting
         giver.debt -= debt
-        refresh_due(giver)
+        giver.refresh_due()
         self._post(giver, kind=kinds[0], points=debt - usable, pending=-waiting, lots=given, cause=causes[0])
         got = self._receive(taker, new)
         if debt:
@@ -335,7 +348,7 @@ class Book:
                 taker.debt -= pays
                 taker.active += lot.remaining
                 got.append([lot.id, lot.remaining, 0])
-            _add_lot(taker, lot)
+            add_lot(taker, lot)
         return got
 
     def pick(self, account: AccountState, points: int) -> list[Part]:
@@ -354,123 +367,10 @@ class Book:
                 left -= part
         return parts
 
-    def _consume(self, account: AccountState, points: int, first: Sequence[LotState] = ()) -> list[list[int]]:
-        assert account.lots is not None
-        left, taken = points, []
-        others = sorted(
-            (lot for lot in account.lots if lot.state == OPEN and lot not in first), key=LotState.order
-        )
-        for lot in (*first, *others):
-            if not left:
-                break
-            if part := min(lot.remaining, left):
-                _shrink(lot, part)
-                left -= part
-                taken.append([lot.id, -part, 0])
-        account.active -= points
-        refresh_due(account)
-        return taken
 
-    def _post(
-        self,
-        account: AccountState,
-        *,
-        kind: str,
-        points: int,
-        lots: list[list[int]],
-        cause: Cause,
-        pending: int = 0,
-    ) -> None:
-        account.sequence += 1
-        entry = {
-            "id": public_ids.new(),
-            "merchant_id": account.merchant_id,
-            "account_id": account.id,
-            "sequence": account.sequence,
-            "kind": kind,
-            "points": points,
-            "pending": pending,
-            "balance_after": account.balance,
-            "purchase_id": cause.purchase_id,
-            "reference": cause.reference,
-            "reason": cause.reason,
-            "lots": lots,
-            "by": cause.by,
-            "occurred_at": cause.occurred_at,
-            "created_at": self._now or cause.occurred_at,
-            "chain": "",
-        }
-        account.head = entry["chain"] = link(self._key, account.head, entry)
-        account.entries.append(entry)
-        account.is_changed = True
-
-
-def link(key: bytes, head: str, entry: dict[str, Any]) -> str:
-    """
-    Return the chain value of an entry: a keyed BLAKE2b over it and the value before it, 32 hex letters.
-
-    Nobody without the key can change, drop or insert an entry of the past and leave a chain that verifies.
-    """
-    body = (
-        f"{head}|{entry['merchant_id']}|{entry['account_id']}|{entry['sequence']}|{entry['kind']}"
-        f"|{entry['points']}|{entry['pending']}|{entry['balance_after']}|{entry['purchase_id'] or ''}"
-        f"|{entry['reference']}|{entry['by']}|{int(entry['occurred_at'].timestamp() * 1000)}|"
-    ).encode() + orjson.dumps([entry["lots"], entry["reason"]], option=orjson.OPT_SORT_KEYS)
-    return hashlib.blake2b(body, digest_size=16, key=key).hexdigest()
-
-
-def refresh_due(account: AccountState) -> None:
-    """Set the account's next due time from its lots."""
-    assert account.lots is not None
-    account.next_due_at = min((when for lot in account.lots if (when := lot.due_at())), default=None)
-
-
-def _new_lot(grant: Grant, *, pays: int, is_pending: bool, cause: Cause) -> LotState:
-    remaining = grant.points - pays
-    return LotState(
-        id=public_ids.new(),
-        state=PENDING if is_pending else (OPEN if remaining else CLOSED),
-        points=grant.points,
-        remaining=remaining,
-        earned_at=cause.occurred_at,
-        activates_at=grant.activates_at if is_pending else cause.occurred_at,
-        expires_at=grant.expires_at,
-        purchase_id=cause.purchase_id,
-        rule=grant.rule,
-        is_new=True,
-    )
-
-
-def _add_lot(account: AccountState, lot: LotState) -> None:
-    account.new_lots.append(lot)
-    if account.lots is not None:
-        account.lots.append(lot)
-    due = lot.due_at()
-    if due is not None and (account.next_due_at is None or due < account.next_due_at):
-        account.next_due_at = due
-
-
-def _copy(lot: LotState, points: int, *, keeps_purchase: bool) -> LotState:
-    return replace(
-        lot,
-        id=public_ids.new(),
-        points=points,
-        remaining=points,
-        purchase_id=lot.purchase_id if keeps_purchase else None,
-        is_new=True,
-        is_changed=False,
-    )
-
-
-def _insist(account: AccountState, points: int) -> None:
+def _insist(account: AccountState, points: int, *, beside: int = 0) -> None:
     if account.debt:
         raise AccountInDebt(f"The account owes {account.debt} points; new points pay that first.")
-    if points > account.available:
-        raise NotEnoughPoints(f"{points} points are needed, {account.available} are available.")
-
-
-def _shrink(lot: LotState, points: int) -> None:
-    lot.remaining -= points
-    lot.is_changed = True
-    if not lot.remaining:
-        lot.state = CLOSED
+    available = account.available + beside
+    if points > available:
+        raise NotEnoughPoints(f"{points} points are needed, {available} are available.")

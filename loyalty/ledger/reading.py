@@ -9,10 +9,11 @@ from django.db.models.functions import Coalesce
 
 from lib import db
 from loyalty.ledger import balance
-from loyalty.ledger.book import AccountState, LotState
 from loyalty.ledger.rows import key
-from loyalty.models.ledger import Account, Entry, Lot
+from loyalty.ledger.states import AccountState, HoldState, LotState
+from loyalty.models.ledger import Account, Entry, Hold, Lot
 
+_HOLD = ("id", "points", "status", "expires_at", "created_at")
 _LOT = (
     "id",
     "state",
@@ -27,19 +28,26 @@ _LOT = (
 
 
 def accounts_sql() -> str:
-    """Return the columns of an account, its open and pending lots as one JSON list: for one statement."""
-    parts = ", ".join(f"l.{name}" for name in _LOT)
-    as_list = (
-        f"json_agg(json_build_array({parts}))"
-        if db.is_postgres()
-        else f"json_group_array(json_array({parts}))"
-    )
+    """
+    Return the columns of an account, its open and pending lots and its live holds as JSON lists: for one
+    statement. Holds are looked for where some are held.
+    """
     return f"""
         a.membership_id, a.merchant_id, a.active, a.pending, a.held, a.debt, a.lifetime_earned, a.purchases,
         a.sequence, a.head, a.next_due_at, a.active_at,
-        (SELECT {as_list} FROM loyalty_lot l WHERE l.merchant_id = a.merchant_id
-         AND l.account_id = a.membership_id AND l.state <> 'closed')
+        (SELECT {_as_list("l", _LOT)} FROM loyalty_lot l WHERE l.merchant_id = a.merchant_id
+         AND l.account_id = a.membership_id AND l.state <> 'closed'),
+        CASE WHEN a.held > 0 THEN (
+            SELECT {_as_list("h", _HOLD)} FROM loyalty_hold h WHERE h.merchant_id = a.merchant_id
+            AND h.account_id = a.membership_id AND h.status = 'active') END
     """
+
+
+def _as_list(alias: str, names: tuple[str, ...]) -> str:
+    parts = ", ".join(f"{alias}.{name}" for name in names)
+    if db.is_postgres():
+        return f"json_agg(json_build_array({parts}))"
+    return f"json_group_array(json_array({parts}))"
 
 
 def account_at(values: tuple[Any, ...], *, at: datetime) -> AccountState:
@@ -52,6 +60,9 @@ def account_at(values: tuple[Any, ...], *, at: datetime) -> AccountState:
         lot.earned_at = db.time(lot.earned_at) or at
         lot.activates_at, lot.expires_at = db.time(lot.activates_at), db.time(lot.expires_at)
         state.lots.append(lot)
+    for row in db.loaded(values[13]) or []:
+        number, points, status, ends, began = row
+        state.holds.append(HoldState(number, points, status, db.time(ends) or at, db.time(began) or at))
     return balance.as_of(state, at=at, key=key())
 
 
@@ -90,7 +101,10 @@ def totals(*, merchant_id: int) -> dict[str, int]:
 
 
 def due_accounts(*, at: datetime, limit: int, merchant_id: int | None = None) -> list[tuple[int, int]]:
-    """Return (merchant, membership) of accounts where a lot activates or expires by `at`, earliest first."""
+    """
+    Return (merchant, membership) of accounts where a lot activates or expires, or a hold ends, by `at`,
+    earliest first.
+    """
     due = Account.objects.filter(next_due_at__lte=at)
     if merchant_id is not None:
         due = due.filter(merchant_id=merchant_id)
@@ -101,3 +115,24 @@ def lots(*, merchant_id: int, membership_id: int) -> QuerySet[Lot]:
     """Return the lots of one membership that are not closed, in the order they are used."""
     found = Lot.objects.filter(merchant_id=merchant_id, account_id=membership_id).exclude(state="closed")
     return found.order_by(F("expires_at").asc(nulls_last=True), "earned_at", "pk")
+
+
+def holds(*, merchant_id: int, memberships: Iterable[int] | None = None) -> QuerySet[Hold]:
+    """Return the holds of a merchant, or of some memberships. One past its end may still read `active`."""
+    found = Hold.objects.filter(merchant_id=merchant_id)
+    return found if memberships is None else found.filter(account_id__in=list(memberships))
+
+
+def hold(*, merchant_id: int, hold_id: int) -> dict[str, Any] | None:
+    """Return one hold as it is stored, with its customer; None when the merchant has no such one."""
+    names = ("id", "status", "points", "captured", "reference", "expires_at", "created_at")
+    customer_id = F("account__membership__customer_id")
+    rows = holds(merchant_id=merchant_id).filter(pk=hold_id).values(*names, customer_id=customer_id)
+    return next((dict(row) for row in rows), None)
+
+
+def hold_owner(*, merchant_id: int, hold_id: int) -> tuple[Any, ...] | None:
+    """Return (program, customer, the customer's status, membership, when they joined) of a hold."""
+    names = ("program_id", "customer_id", "customer__status", "id", "joined_at")
+    found = holds(merchant_id=merchant_id).filter(pk=hold_id)
+    return found.values_list(*(f"account__membership__{name}" for name in names)).first()

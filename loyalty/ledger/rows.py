@@ -8,8 +8,9 @@ from typing import Any
 from django.conf import settings
 
 from lib import db
-from loyalty.ledger.book import AccountState, Book, LotState
-from loyalty.models.ledger import Account, Entry, Lot
+from loyalty.ledger.book import Book
+from loyalty.ledger.states import AccountState, HoldState, LotState
+from loyalty.models.ledger import Account, Entry, Hold, Lot
 
 _LOCK = """
     SELECT a.membership_id, a.merchant_id, a.active, a.pending, a.held, a.debt, a.lifetime_earned,
@@ -24,6 +25,14 @@ _LOTS = """
     FROM loyalty_lot l
     WHERE l.merchant_id = %s AND {wanted} AND l.state <> 'closed'
     ORDER BY l.account_id, l.id
+"""
+_SOME_LOTS = _LOTS.replace(" AND l.state <> 'closed'", "")
+_HOLDS = """
+    SELECT h.account_id, h.id, h.points, h.status, h.expires_at, h.created_at, h.reference, h.source,
+           h.ttl_seconds, h.captured, h.returned, h.purchase_reference, h.purpose, h.entry_id, h.ended_at
+    FROM loyalty_hold h
+    WHERE h.merchant_id = %s AND {wanted}
+    ORDER BY h.account_id, h.id
 """
 
 
@@ -91,7 +100,10 @@ def lock(
 
 @db.inside_transaction
 def settle(book: Book, *, merchant_id: int, at: datetime, lots: bool = False) -> None:
-    """Read the lots of the accounts where something is due by `at` (or of all) and do it."""
+    """
+    Read the lots of the accounts where something is due by `at` (or of all) and do it. Holds are read with
+    the lots, for accounts where some are held: whoever holds nothing costs no statement.
+    """
     due = [
         account
         for account in book.accounts.values()
@@ -99,23 +111,110 @@ def settle(book: Book, *, merchant_id: int, at: datetime, lots: bool = False) ->
     ]
     if not due:
         return
+    holding = [account.id for account in due if account.held]
     wanted, params = db.any_of("l.account_id", "bigint", [account.id for account in due])
+    with db.together(bool(holding)):
+        stored = db.ask(_LOTS.format(wanted=wanted), [merchant_id, *params])
+        if holding:
+            live, whose = db.any_of("h.account_id", "bigint", holding)
+            held = db.ask(_HOLDS.format(wanted=f"{live} AND h.status = 'active'"), [merchant_id, *whose])
     for account in due:
         account.lots = list(account.new_lots)
-    for row in db.ask(_LOTS.format(wanted=wanted), [merchant_id, *params]).rows:
-        lot = LotState(*row[1:])
-        lot.earned_at = db.time(lot.earned_at) or at
-        lot.activates_at, lot.expires_at = db.time(lot.activates_at), db.time(lot.expires_at)
+    for row in stored.rows:
         lots_of = book[row[0]].lots
         assert lots_of is not None
-        lots_of.append(lot)
+        lots_of.append(_lot(row[1:]))
+    for row in held.rows if holding else ():
+        book[row[0]].holds.append(_hold(row[1:]))
     for account in due:
         book.settle(account, at=at)
 
 
+def _lot(values: Sequence[Any]) -> LotState:
+    lot = LotState(*values)
+    lot.earned_at = _time(lot.earned_at)
+    lot.activates_at, lot.expires_at = db.time(lot.activates_at), db.time(lot.expires_at)
+    return lot
+
+
+def _time(value: Any) -> datetime:
+    when = db.time(value)
+    assert when is not None
+    return when
+
+
+def _hold(values: Sequence[Any]) -> HoldState:
+    hold = HoldState(*values)
+    hold.expires_at, hold.created_at = _time(hold.expires_at), _time(hold.created_at)
+    hold.ended_at = db.time(hold.ended_at)
+    hold.purpose = db.loaded(hold.purpose)
+    return hold
+
+
+@db.inside_transaction
+def open_hold(book: Book, *, merchant_id: int, hold_id: int) -> HoldState:
+    """
+    Return a hold of an account that the book has locked, live or ended.
+
+    :raises Again: it is another account's by now: run the command again to lock that one
+    """
+    found = find_hold(book, merchant_id=merchant_id, hold_id=hold_id)
+    if found is None:
+        raise db.Again("the hold has moved to another account")
+    return found[1]
+
+
+@db.inside_transaction
+def find_hold(book: Book, *, merchant_id: int, hold_id: int) -> tuple[AccountState, HoldState] | None:
+    """Return a hold and its account, live or ended; None when the book has not locked its account."""
+    for account in book.accounts.values():
+        for hold in account.holds:
+            if hold.id == hold_id:
+                return account, hold
+    row = db.ask(_HOLDS.format(wanted="h.id = %s"), [merchant_id, hold_id]).one
+    if row is None or row[0] not in book.accounts:
+        return None
+    account = book[row[0]]
+    account.holds.append(_hold(row[1:]))
+    return account, account.holds[-1]
+
+
+@db.inside_transaction
+def parts_of(
+    book: Book, account: AccountState, hold: HoldState, *, points: int, until: datetime
+) -> tuple[int | None, list[tuple[LotState, int]]]:
+    """
+    Return the purchase that a captured hold was used for, and the lots that `points` of it go back to, each
+    with its part: what was used last comes back first. A lot that ends before `until` gets a new sister.
+    """
+    assert account.lots is not None
+    assert hold.entry_id is not None
+    entry = Entry.objects.get(pk=hold.entry_id)
+    parts: list[tuple[int, int]] = []
+    passed = hold.returned
+    for number, effect, _ in reversed(entry.lots):
+        skipped = min(passed, -effect)
+        passed -= skipped
+        if part := min(points, -effect - skipped):
+            parts.append((number, part))
+            points -= part
+    known = {lot.id: lot for lot in account.lots}
+    wanted, params = db.any_of("l.id", "bigint", [number for number, _ in parts if number not in known])
+    for row in db.ask(_SOME_LOTS.format(wanted=wanted), [account.merchant_id, *params]).rows:
+        known[row[1]] = _lot(row[1:])
+        account.lots.append(known[row[1]])
+    return entry.purchase_id, [(book.sister(known[number], until), part) for number, part in parts]
+
+
+def purchase_of(hold: HoldState) -> int | None:
+    """Return the purchase that the entry of a captured hold names."""
+    assert hold.entry_id is not None
+    return Entry.objects.values_list("purchase_id", flat=True).get(pk=hold.entry_id)
+
+
 @db.inside_transaction
 def write(book: Book) -> None:
-    """Write every account, lot and entry that changed: one statement per table."""
+    """Write every account, lot, hold and entry that changed: one statement per table."""
     changed = [account for account in book.accounts.values() if account.is_changed]
     db.insert(Entry, [entry for account in changed for entry in account.entries])
     db.insert(
@@ -142,9 +241,39 @@ def write(book: Book) -> None:
         ],
         key=["id"],
     )
+    _write_holds(changed)
     db.update(Account, [_account_row(account) for account in changed], key=["membership_id"])
     for account in changed:
         account.entries, account.new_lots, account.is_changed = [], [], False
+
+
+def _write_holds(accounts: Sequence[AccountState]) -> None:
+    changed = [(account, hold) for account in accounts for hold in account.holds if hold.is_changed]
+    db.insert(Hold, [_hold_row(account, hold) for account, hold in changed if hold.is_new])
+    db.update(Hold, [_hold_row(account, hold) for account, hold in changed if not hold.is_new], key=["id"])
+    for _, hold in changed:
+        hold.is_new = hold.is_changed = False
+
+
+def _hold_row(account: AccountState, hold: HoldState) -> dict[str, Any]:
+    return {
+        "id": hold.id,
+        "merchant_id": account.merchant_id,
+        "account_id": account.id,
+        "source": hold.source,
+        "reference": hold.reference,
+        "status": hold.status,
+        "points": hold.points,
+        "captured": hold.captured,
+        "returned": hold.returned,
+        "purpose": hold.purpose,
+        "purchase_reference": hold.purchase_reference,
+        "entry_id": hold.entry_id,
+        "ttl_seconds": hold.ttl_seconds,
+        "expires_at": hold.expires_at,
+        "ended_at": hold.ended_at,
+        "created_at": hold.created_at,
+    }
 
 
 def _lot_row(lot: LotState) -> dict[str, Any]:

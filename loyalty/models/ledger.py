@@ -14,8 +14,8 @@ class Account(models.Model):
 
     `active` points are in open lots, `pending` ones wait for their date, `held` ones are part of `active`.
     `debt` is what the customer owes; it exists only when `active` is 0. `sequence` and `head` are the number
-    and chain value of the last entry. `next_due_at` is the first time a lot activates or expires. While the
-    customer is merged into another one (`is_merged`), nothing is booked here.
+    and chain value of the last entry. `next_due_at` is the first time a lot activates or expires, or a live
+    hold ends. While the customer is merged into another one (`is_merged`), nothing is booked here.
     """
 
     membership = models.OneToOneField(Membership, models.PROTECT, primary_key=True, related_name="+")
@@ -173,3 +173,66 @@ class Lot(Row):
                 condition=models.Q(purchase_id__isnull=False),
             ),
         ]
+
+
+class Hold(Row):
+    """
+    Points set aside for a checkout. A live one is `active`; past `expires_at` it is free also before a job
+    has written that down.
+
+    `captured` points were used, by the entry `entry_id`; `returned` of them came back with refunds.
+    `purpose` says what for, where another room holds points for something of its own. `ttl_seconds` is
+    the life that was asked for.
+    """
+
+    class Status(models.TextChoices):
+        ACTIVE = "active", _("Active")
+        CAPTURED = "captured", _("Used")
+        CANCELLED = "cancelled", _("Cancelled")
+        EXPIRED = "expired", _("Expired")
+
+    prefix = "hld"
+
+    merchant = models.ForeignKey(
+        Merchant, models.PROTECT, related_name="+", db_constraint=False, db_index=False
+    )
+    account = models.ForeignKey(
+        Account, models.PROTECT, related_name="holds", db_constraint=False, db_index=False
+    )
+    source = models.CharField(max_length=60)
+    reference = models.CharField(max_length=200)
+    status = models.CharField(max_length=10, choices=Status)
+    points = models.BigIntegerField()
+    captured = models.BigIntegerField(default=0)
+    returned = models.BigIntegerField(default=0)
+    purpose = models.JSONField(default=dict)
+    purchase_reference = models.CharField(max_length=200, blank=True)
+    entry_id = models.BigIntegerField(null=True)
+    ttl_seconds = models.IntegerField()
+    expires_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(captured__gte=0) & models.Q(captured__lte=models.F("points")),
+                name="no_more_is_captured_than_was_held",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(returned__gte=0) & models.Q(returned__lte=models.F("captured")),
+                name="no_more_is_returned_than_was_captured",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(status="captured") | models.Q(captured=0),
+                name="only_a_captured_hold_has_captured_points",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["merchant", "account"], name="holds_live", condition=models.Q(status="active")
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.reference

@@ -63,12 +63,18 @@ BODIES = {
     ("post", "transfers"): {"source": "CUSTOMER", "target": "CUSTOMER", "points": 1, "reference": "T-9"},
     ("get", "referrals"): None,
     ("post", "referrals/claim"): {"code": "XXXXXXXX", "customer": "CUSTOMER"},
+    ("post", "holds"): {"customer": "CUSTOMER", "points": 1, "reference": "H-9"},
+    ("get", "holds/<str:hold>"): None,
+    ("post", "holds/<str:hold>/cancel"): None,
+    ("post", "holds/<str:hold>/capture"): {},
+    ("post", "holds/<str:hold>/extend"): {},
     ("get", "programs"): None,
     ("get", "tiers"): None,
     ("post", "touchpoints"): {"customer": "CUSTOMER", "kind": "page.viewed"},
 }
 IN_BODY = [name for name, body in BODIES.items() if body and "CUSTOMER" in str(body) and name[1] != "batches"]
 NOBODYS = re.compile("<str:([a-z]+)>")
+PREFIXES = {"merge": "mrg", "hold": "hld"}
 IN_PATH = [name for name in BODIES if "<" in name[1]]
 
 
@@ -90,8 +96,14 @@ def merged(till, ana):
 
 
 @pytest.fixture
-def send(ana, sold, merged):
-    """`send(client, name)` makes a call that speaks of Ana and her purchase."""
+def held(till, ana, sold):
+    said = {"customer": ana.public_id, "points": 5, "reference": "H-1"}
+    return till.post(f"{V1}/holds", said).json()
+
+
+@pytest.fixture
+def send(ana, sold, merged, held):
+    """`send(client, name)` makes a call that speaks of Ana, her purchase, her merge and her hold."""
 
     def fill(body):
         if isinstance(body, dict):
@@ -104,6 +116,7 @@ def send(ana, sold, merged):
         method, route = name
         path = route.replace("<str:customer>", ana.public_id).replace("<str:purchase>", sold["id"])
         path = path.replace("<str:merge>", merged["id"])
+        path = path.replace("<str:hold>", held["id"])
         query = "?q=4000000001" if path.endswith("lookup") else ""
         return getattr(client, method)(f"{V1}/{path}{query}", fill(BODIES[name]), format="json")
 
@@ -132,11 +145,8 @@ def test_without_the_scope_it_is_refused(send, name, cafe):
 @pytest.mark.parametrize("name", IN_PATH, ids=" ".join)
 def test_anothers_object_does_not_exist(send, outsider_till, till, name):
     theirs = send(outsider_till, name)
-    nobodys = getattr(till, name[0])(
-        f"{V1}/{NOBODYS.sub(lambda kind: f'{kind[1][:3]}_0000000000001', name[1]).replace('mer_', 'mrg_')}",
-        BODIES[name],
-        format="json",
-    )
+    path = NOBODYS.sub(lambda kind: f"{PREFIXES.get(kind[1], kind[1][:3])}_0000000000001", name[1])
+    nobodys = getattr(till, name[0])(f"{V1}/{path}", BODIES[name], format="json")
 
     assert theirs.status_code == nobodys.status_code == 404
     assert _said(theirs) == _said(nobodys)

@@ -1,6 +1,6 @@
 """
-The ledger against a plain model of itself: purchases, refunds, adjustments, expiry and the clock, in any
-order, with everything told twice. The model is a list of lots and a debt, written without looking.
+The ledger against a plain model of itself: purchases, refunds, adjustments, holds, expiry and the clock, in
+any order, with everything told twice. The model is a list of lots and a debt, written without looking.
 """
 
 from datetime import timedelta
@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 
 from customers.identifiers import Given
 from lib.errors import DomainError
-from loyalty import adjustments, balances, expiry, ledger, members, programs, purchases, refunds
+from loyalty import adjustments, balances, expiry, holds, ledger, members, programs, purchases, refunds
 from loyalty.calendar import Expiry
 from loyalty.refunds import Return
 from loyalty.sale import Sale
@@ -27,10 +27,10 @@ from tests.cast import NOON, open_shop
 
 
 class Wallet:
-    """What the customer should have: lots of [expires at, points, sale], and a debt."""
+    """What the customer should have: lots of [expires at, points, sale], a debt, and live holds."""
 
     def __init__(self):
-        self.lots, self.debt = [], 0
+        self.lots, self.debt, self.holds, self.now = [], 0, {}, NOON
 
     def gain(self, points, ends, sale=None):
         paid = min(self.debt, points)
@@ -38,20 +38,58 @@ class Wallet:
         self.lots.append([ends, points - paid, sale])
 
     def lose(self, points, sale=None):
+        """Take points in any case: the sale's own, then others by expiry, what a hold alone keeps last."""
         own = [lot for lot in self.lots if sale is not None and lot[2] == sale]
-        rest = sorted((lot for lot in self.lots if lot not in own), key=lambda lot: lot[0])
-        for lot in own + rest:
+        rest = sorted(
+            (lot for lot in self.lots if lot not in own), key=lambda lot: (lot[0] <= self.now, lot[0])
+        )
+        self.debt += self._use(own + rest, points)
+        for reference in sorted(self.holds, key=lambda name: self.holds[name][2], reverse=True):
+            if self.held > self.active:
+                del self.holds[reference]
+        self.age(self.now)
+
+    def capture(self, reference, points):
+        """Use points, those of a live hold by expiry alone; its rest is free."""
+        was_live = self.holds.pop(reference, None) is not None
+        if not was_live:
+            self.lose(points)
+            return
+        self._use(sorted(self.lots, key=lambda lot: lot[0]), points)
+        self.age(self.now)
+
+    def _use(self, lots, points):
+        for lot in lots:
             part = min(lot[1], points)
             lot[1] -= part
             points -= part
-        self.debt += points
+        return points
 
     def age(self, now):
-        self.lots = [lot for lot in self.lots if lot[0] > now]
+        """Let the clock run, moment by moment: a hold ends when it ends, points then."""
+        ends = sorted({end for _, end, _ in self.holds.values() if end <= now})
+        for moment in [*ends, now]:
+            self.holds = {name: hold for name, hold in self.holds.items() if hold[1] > moment}
+            kept = self.held
+            for lot in sorted(self.lots, key=lambda lot: lot[0]):
+                part = min(kept, lot[1])
+                kept -= part
+                if lot[0] <= moment:
+                    lot[1] = part
+        self.now = now
+        self.lots = [lot for lot in self.lots if lot[0] > now or lot[1]]
 
     @property
     def active(self):
         return sum(points for _, points, _ in self.lots)
+
+    @property
+    def held(self):
+        return sum(points for points, _, _ in self.holds.values())
+
+    @property
+    def available(self):
+        return max(0, self.active - self.held)
 
 
 class Books(RuleBasedStateMachine):
@@ -72,6 +110,7 @@ class Books(RuleBasedStateMachine):
             merchant=self.shop, name="Ana", identifiers=[Given("card", "1")], at=NOON, by="test"
         )
         self.now, self.sales, self.wallet, self.number = NOON, [], Wallet(), 0
+        self.held = {}  # reference: [hold's id, points, state, when made], of every hold ever made
 
     def ends(self):
         return Expiry("age", 1).ends(self.now, zone=self.shop.zone)
@@ -128,12 +167,104 @@ class Books(RuleBasedStateMachine):
             except DomainError:
                 assert points < 0
                 assert not may_owe
-                assert self.wallet.debt or -points > self.wallet.active
+                assert self.wallet.debt or -points > self.wallet.available
                 return
         if points > 0:
             self.wallet.gain(points, self.ends())
         else:
             self.wallet.lose(-points)
+
+    @rule(days=st.integers(1, 7), anew=st.booleans(), data=st.data())
+    def hold(self, days, anew, data):
+        self.number += 1
+        most = self.wallet.available
+        points = data.draw(st.integers(1, most + 2) | st.integers(max(1, most // 2), max(1, most)))
+        open_ones = [name for name, (_, _, state, _) in self.held.items() if state == "open"]
+        reference = f"H-{self.number}" if anew or not open_ones else data.draw(st.sampled_from(open_ones))
+        beside = self.wallet.holds.get(reference, (0,))[0]
+        ends = self.now + timedelta(days=days)
+        for _ in range(2):
+            try:
+                made = holds.create(
+                    customer=self.ana,
+                    points=points,
+                    reference=reference,
+                    ttl_seconds=days * 24 * 3600,
+                    at=self.now,
+                )
+            except DomainError:
+                assert self.wallet.debt or points > self.wallet.available + beside
+                return
+        if (made.hold.points, made.hold.expires_at) != (points, ends):
+            # The very same was said before the clock moved: the first hold stands.
+            assert (points, days * 24 * 3600) == (made.hold.points, made.hold.ttl_seconds)
+            assert self.wallet.holds[reference][:2] == (points, made.hold.expires_at)
+            return
+        assert not self.wallet.debt
+        assert points <= self.wallet.available + beside
+        began = (made.hold.created_at, made.hold.id)
+        self.held[reference] = [made.hold.id, points, "open", began]
+        self.wallet.holds[reference] = (points, ends, began)
+        self.wallet.age(self.now)
+
+    def tell(self, verb, data, **more):
+        """Say a verb twice of a hold that was made; return its reference, points and whether it was done."""
+        reference = data.draw(st.sampled_from(sorted(self.held)))
+        number, points, state, _ = self.held[reference]
+        for _ in range(2):
+            try:
+                verb(merchant=self.shop, hold_id=number, at=self.now, **more)
+            except DomainError as refusal:
+                return reference, points, state, refusal
+        return reference, points, state, None
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data(), part=st.integers(1, 130) | st.none())
+    def capture(self, data, part):
+        reference, points, state, refusal = self.tell(holds.capture, data, points=part)
+        wanted = points if part is None else part
+        is_live = reference in self.wallet.holds
+        if state != "open":
+            same = state == wanted or (part is None and state != "cancelled")
+            assert (refusal is None) == same
+        elif refusal is not None:
+            assert wanted > points or not is_live
+            assert wanted > points or self.wallet.debt or wanted > self.wallet.available
+        else:
+            assert wanted <= points
+            self.wallet.capture(reference, wanted)
+            self.held[reference][2] = wanted
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data())
+    def cancel(self, data):
+        reference, _, state, refusal = self.tell(holds.cancel, data)
+        assert (refusal is None) == (state in ("open", "cancelled"))
+        if state == "open":
+            self.wallet.holds.pop(reference, None)
+            self.wallet.age(self.now)
+            self.held[reference][2] = "cancelled"
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data(), days=st.integers(1, 7))
+    def extend(self, data, days):
+        reference, points, state, refusal = self.tell(holds.extend, data, ttl_seconds=days * 24 * 3600)
+        is_live = reference in self.wallet.holds
+        if refusal is not None:
+            assert state != "open" or not is_live
+            return
+        said = holds.read(merchant=self.shop, hold_id=self.held[reference][0], at=self.now)
+        assert said["status"] == "active"
+        assert said["expires_at"] <= said["created_at"] + timedelta(days=7)
+        assert is_live or points <= self.wallet.available
+        self.wallet.holds[reference] = (points, said["expires_at"], self.held[reference][3])
+
+    @precondition(lambda self: self.wallet.lots)
+    @rule(days=st.integers(-2, 2), late=st.booleans())
+    def wait_for_an_expiry(self, days, late):
+        """The interesting days: points expire while some are held."""
+        ahead = min(lot[0] for lot in self.wallet.lots) - self.now + timedelta(days=days)
+        self.wait(max(ahead, timedelta(hours=1)) / timedelta(days=1), late)
 
     @rule(days=st.integers(1, 20), late=st.booleans())
     def wait(self, days, late):
@@ -148,6 +279,7 @@ class Books(RuleBasedStateMachine):
             return
         said = balances.balance(merchant=self.shop, customer_id=self.ana.pk, at=self.now)
         assert (said["active"], said["debt"]) == (self.wallet.active, self.wallet.debt)
+        assert (said["held"], said["available"]) == (self.wallet.held, self.wallet.available)
         assert sum(one["points"] for one in said["expiring"]) == self.wallet.active
         assert list(ledger.differences(merchant_id=self.shop.pk)) == []
 
