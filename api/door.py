@@ -38,7 +38,8 @@ class Call:
     """
     What is particular about one call.
 
-    `scopes`: the key needs one of them. `body`: how the body is read; None takes none. `answers`: what is
+    `scopes`: the key needs one of them. `body`: how the body is read; None takes none; one that
+    `may_be_empty` reads no body as `{}`. `answers`: what is
     answered, by status. `moves_points`: it may be rehearsed with `?dry_run=true`. `parameters`: what else
     may stand in the query. `filters`, `orderings`: the call is a list.
     """
@@ -46,6 +47,7 @@ class Call:
     scopes: tuple[str, ...]
     answers: Mapping[int, type[BaseModel] | None]
     body: type[BaseModel] | None = None
+    may_be_empty: bool = False
     moves_points: bool = False
     parameters: Mapping[str, str] = field(default_factory=dict)
     filters: type[FilterSet] | None = None
@@ -75,7 +77,8 @@ def call(**particulars: Any) -> Callable[[Callable[..., Answer]], Callable[..., 
             if described.body is None:
                 self.check_empty()
                 return serve(self, **names).response()
-            said = described.body.model_validate_json(self.raw)
+            raw = b"{}" if described.may_be_empty and not self.raw else self.raw
+            said = described.body.model_validate_json(raw)
             return serve(self, said=said, **names).response()
 
         run.call = described  # type: ignore[attr-defined]

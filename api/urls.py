@@ -11,7 +11,9 @@ from api import (
     entries,
     programs,
     purchases,
+    redemptions,
     refunds,
+    rewards,
     touchpoints,
 )
 
@@ -34,6 +36,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/calculate", purchases.Calculate.as_view()),
     path("v1/batches", batches.Batches.as_view()),
     path("v1/adjustments", adjustments.Adjustments.as_view()),
+    path("v1/rewards", rewards.Rewards.as_view()),
+    path("v1/redemptions", redemptions.Redemptions.as_view()),
+    path("v1/redemptions/<str:redemption>", redemptions.OneRedemption.as_view()),
+    path("v1/redemptions/<str:redemption>/cancel", redemptions.Cancel.as_view()),
     path("v1/programs", programs.Programs.as_view()),
     path("v1/tiers", programs.Tiers.as_view()),
     path("v1/touchpoints", touchpoints.Touchpoints.as_view()),

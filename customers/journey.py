@@ -16,7 +16,10 @@ from merchants.models import Merchant
 Row = dict[str, Any]
 
 # How the kinds begin that the house notes itself; nobody outside may tell one of these.
-OURS = ("bonus.", "consent.", "customer.", "identifier.", "points.", "purchase.", "refund.", "tier.")
+OURS = (
+    *("bonus.", "consent.", "customer.", "identifier.", "points.", "purchase.", "redemption.", "refund."),
+    *("reward.", "tier."),
+)
 
 
 @db.inside_transaction

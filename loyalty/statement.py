@@ -107,11 +107,26 @@ def _expire(entry: Entry, reason: Reason, language: str, points_name: str) -> st
     }
 
 
+def _redeem(entry: Entry, reason: Reason, language: str, points_name: str) -> str:
+    return gettext("Redeemed: %(reward)s") % {"reward": reason.get("reward", "")}
+
+
+def _given_back(entry: Entry, reason: Reason, language: str, points_name: str) -> str:
+    return gettext("Given back: %(reward)s") % {"reward": reason.get("reward", "")}
+
+
+def _not_handed_over(entry: Entry, reason: Reason, language: str, points_name: str) -> str:
+    return gettext("Could not be handed over: %(reward)s") % {"reward": reason.get("reward", "")}
+
+
 _SENTENCES: dict[str, Callable[[Entry, Reason, str, str], str]] = {
     "purchase": _purchase,
     "refund": _refund,
     "adjust": _adjust,
     "expire": _expire,
+    "redeem": _redeem,
+    "redemption_cancelled": _given_back,
+    "redemption_failed": _not_handed_over,
     "activate": lambda *_: gettext("Pending points became usable"),
     "refund_undone": lambda *_: gettext("A refund did not go through"),
     "write_off": lambda *_: gettext("The shop let the missing points go"),

@@ -14,6 +14,7 @@ from loyalty.ledger.book import (
     Grant,
     LotState,
     NotEnoughPoints,
+    Taken,
 )
 from loyalty.ledger.proof import differences
 from loyalty.ledger.reading import (
@@ -26,7 +27,7 @@ from loyalty.ledger.reading import (
     totals,
     with_balance,
 )
-from loyalty.ledger.rows import ask_lock, lock, open_accounts, open_book, settle, write
+from loyalty.ledger.rows import ask_lock, lock, open_accounts, open_book, settle, taken, write
 
 __all__ = [
     "AccountInDebt",
@@ -36,6 +37,7 @@ __all__ = [
     "Grant",
     "LotState",
     "NotEnoughPoints",
+    "Taken",
     "account_at",
     "accounts_sql",
     "activating",
@@ -52,6 +54,7 @@ __all__ = [
     "open_book",
     "settle",
     "shape",
+    "taken",
     "totals",
     "with_balance",
     "write",

@@ -79,6 +79,14 @@ class Cause:
     by: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """So many points that a movement took from a lot, which may be closed or another account's by now."""
+
+    lot: LotState
+    points: int
+
+
 @dataclass(slots=True)
 class AccountState:
     """One locked account. `lots` is None until they are read; earning does not need them."""
@@ -269,6 +277,35 @@ class Book:
         )
         return missing
 
+    def give_back(
+        self, account: AccountState, taken: Sequence[Taken], *, keep_until: datetime, cause: Cause
+    ) -> int:
+        """
+        Give back points that were spent, to the lots they came from, and return how many.
+
+        They keep their expiry, but never one before `keep_until`: then they get a lot of their own, so that
+        what else is in the old one lives no longer. Debt that arose meanwhile is paid first.
+        """
+        assert account.lots is not None
+        here = {lot.id: lot for lot in account.lots}
+        lots, total, owed = [], sum(one.points for one in taken), account.debt
+        for one in taken:
+            pays = min(owed, one.points)
+            owed -= pays
+            lot = here.get(one.lot.id)
+            is_long_enough = one.lot.expires_at is None or one.lot.expires_at >= keep_until
+            if lot is None or not is_long_enough:
+                lot = _again(one, keep_until=keep_until)
+                _add_lot(account, lot)
+            lot.remaining += one.points - pays
+            lot.state, lot.is_changed = (OPEN if lot.remaining else CLOSED), True
+            lots.append([lot.id, one.points - pays, 0])
+        account.active += total - (account.debt - owed)
+        account.debt = owed
+        refresh_due(account)
+        self._post(account, kind="return", points=total, lots=lots, cause=cause)
+        return total
+
     def _consume(self, account: AccountState, points: int, first: Sequence[LotState] = ()) -> list[list[int]]:
         assert account.lots is not None
         left, taken = points, []
@@ -352,6 +389,23 @@ def _new_lot(grant: Grant, *, pays: int, is_pending: bool, cause: Cause) -> LotS
         expires_at=grant.expires_at,
         purchase_id=cause.purchase_id,
         rule=grant.rule,
+        is_new=True,
+    )
+
+
+def _again(taken: Taken, *, keep_until: datetime) -> LotState:
+    """Return an empty lot for points that come back and cannot go into their old one."""
+    old = taken.lot
+    return LotState(
+        id=public_ids.new(),
+        state=OPEN,
+        points=taken.points,
+        remaining=0,
+        earned_at=old.earned_at,
+        activates_at=old.activates_at,
+        expires_at=max(old.expires_at, keep_until) if old.expires_at else None,
+        purchase_id=old.purchase_id,
+        rule=old.rule,
         is_new=True,
     )
 

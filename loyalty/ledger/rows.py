@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 
 from lib import db
-from loyalty.ledger.book import AccountState, Book, LotState
+from loyalty.ledger.book import AccountState, Book, LotState, Taken
 from loyalty.models.ledger import Account, Entry, Lot
 
 _LOCK = """
@@ -18,13 +18,14 @@ _LOCK = """
     WHERE a.merchant_id = %s AND {wanted}
     ORDER BY a.membership_id
 """
-_LOTS = """
+_SOME_LOTS = """
     SELECT l.account_id, l.id, l.state, l.points, l.remaining, l.earned_at, l.activates_at, l.expires_at,
            l.purchase_id, l.rule
     FROM loyalty_lot l
-    WHERE l.merchant_id = %s AND {wanted} AND l.state <> 'closed'
+    WHERE l.merchant_id = %s AND {wanted}
     ORDER BY l.account_id, l.id
 """
+_LOTS = _SOME_LOTS.replace("{wanted}", "{wanted} AND l.state <> 'closed'")
 
 
 @cache
@@ -84,14 +85,37 @@ def settle(book: Book, *, merchant_id: int, at: datetime, lots: bool = False) ->
     for account in due:
         account.lots = list(account.new_lots)
     for row in db.ask(_LOTS.format(wanted=wanted), [merchant_id, *params]).rows:
-        lot = LotState(*row[1:])
-        lot.earned_at = db.time(lot.earned_at) or at
-        lot.activates_at, lot.expires_at = db.time(lot.activates_at), db.time(lot.expires_at)
         lots_of = book[row[0]].lots
         assert lots_of is not None
-        lots_of.append(lot)
+        lots_of.append(_lot(row, at=at))
     for account in due:
         book.settle(account, at=at)
+
+
+def _lot(row: Sequence[Any], *, at: datetime) -> LotState:
+    lot = LotState(*row[1:])
+    lot.earned_at = db.time(lot.earned_at) or at
+    lot.activates_at, lot.expires_at = db.time(lot.activates_at), db.time(lot.expires_at)
+    return lot
+
+
+@db.inside_transaction
+def taken(*, account: AccountState, entry_id: int) -> list[Taken]:
+    """
+    Return what an entry took from which lots, for `Book.give_back`. The account's own lots that are closed
+    by now become part of the book again.
+    """
+    assert account.lots is not None
+    entry = Entry.objects.get(pk=entry_id, merchant_id=account.merchant_id)
+    parts = {number: -points for number, points, _ in entry.lots if points < 0}
+    known = {lot.id: lot for lot in account.lots}
+    if missing := [number for number in parts if number not in known]:
+        wanted, params = db.any_of("l.id", "bigint", missing)
+        for row in db.ask(_SOME_LOTS.format(wanted=wanted), [account.merchant_id, *params]).rows:
+            lot = known[row[1]] = _lot(row, at=entry.occurred_at)
+            if row[0] == account.id:
+                account.lots.append(lot)
+    return [Taken(known[number], points) for number, points in parts.items()]
 
 
 @db.inside_transaction
