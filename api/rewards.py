@@ -57,9 +57,7 @@ class Rewards(Door):
             at=self.at,
             program_id=program_id,
         )
-        by_id = {
-            one.reward.pk: one for one in offers if one.can_be_redeemed or named[0] == "customer"
-        }
+        by_id = {one.reward.pk: one for one in offers if one.can_be_redeemed or named[0] == "customer"}
         return self.listed(
             rows.filter(pk__in=by_id), shape=lambda found: [self._shown(one, by_id[one.pk]) for one in found]
         )

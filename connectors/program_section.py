@@ -120,9 +120,7 @@ class Connections:
         ]
 
     @db.inside_transaction
-    def save(
-        self, *, merchant: Merchant, program: Program, wanted: Items, at: datetime, by: str
-    ) -> None:
+    def save(self, *, merchant: Merchant, program: Program, wanted: Items, at: datetime, by: str) -> None:
         own = {one.code: one for one in Connection.objects.filter(merchant=merchant)}
         for item in wanted:
             connection = own.pop(item["id"], None) or Connection(merchant=merchant, code=item["id"])

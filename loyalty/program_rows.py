@@ -78,7 +78,10 @@ def document(*, merchant: Merchant | None, program: Program | None) -> Wanted:
             **({"tiers": _tiers(live)} if live else {}),
             "earning": [_rule(rule) for rule in program.rules.filter(is_active=True).order_by("pk")],
             **program.extras,
-            **{name: section.current(merchant=merchant, program=program) for name, section in sections().items()},
+            **{
+                name: section.current(merchant=merchant, program=program)
+                for name, section in sections().items()
+            },
         }
     return found
 

@@ -37,9 +37,7 @@ class Section(Protocol):
         """Return what is in force for this program, in the same form."""
         ...
 
-    def save(
-        self, *, merchant: Merchant, program: Program, wanted: Items, at: datetime, by: str
-    ) -> None:
+    def save(self, *, merchant: Merchant, program: Program, wanted: Items, at: datetime, by: str) -> None:
         """Put it in force, inside the caller's transaction. What is not in `wanted` is switched off."""
         ...
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db.models import F, Q, QuerySet
@@ -172,7 +172,10 @@ def times(
         return {}
     source, params = db.given({"id": "bigint"}, [(one.pk,) for one in capped])
     counting, states = db.any_of("x.status", "text", COUNTING)
-    count = f"SELECT COUNT(*) FROM rewards_redemption x WHERE x.merchant_id = %s AND x.reward_id = given.id AND {counting}"
+    count = (
+        "SELECT COUNT(*) FROM rewards_redemption x "
+        f"WHERE x.merchant_id = %s AND x.reward_id = given.id AND {counting}"
+    )
     today = calendar.midnight(plan.local(at).date(), plan.zone)
     rows = db.ask(
         f"SELECT given.id, ({count} AND x.customer_id = %s), ({count} AND x.recorded_at >= %s) FROM {source}",
@@ -186,7 +189,7 @@ def voucher_ends(plan: Plan, reward: Reward, *, at: datetime) -> datetime | None
     if reward.valid_days is None:
         return None
     last = plan.local(at).date() + timedelta(days=reward.valid_days)
-    return calendar.midnight(last + timedelta(days=1), plan.zone)
+    return calendar.midnight(last + timedelta(days=1), plan.zone).astimezone(UTC)
 
 
 # --- stock --------------------------------------------------------------------------------------------
@@ -202,10 +205,10 @@ def take_one(reward: Reward) -> None:
     if reward.stock is None:
         return
     there = Reward.objects.filter(merchant_id=reward.merchant_id, pk=reward.pk, stock__gt=0)
-    if not there.update(stock=F("stock") - 1):
-        # Without an end by now is not out of stock.
-        if not Reward.objects.filter(pk=reward.pk, stock__isnull=True).exists():
-            raise out_of_stock(reward)
+    endless = Reward.objects.filter(pk=reward.pk, stock__isnull=True)
+    # It may have become one without an end since it was read.
+    if not there.update(stock=F("stock") - 1) and not endless.exists():
+        raise out_of_stock(reward)
 
 
 @db.inside_transaction

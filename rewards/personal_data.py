@@ -30,7 +30,11 @@ HOLDINGS = [
             Voucher, "name", "worth", "status", "last_four", "used", "uses", "expires_at", "created_at"
         ),
     ),
-    Holding("rewards.VoucherUse", "Kept: which purchase a voucher was used with.", export=shown(VoucherUse, "voucher__name", "purchase_reference", "occurred_at")),
+    Holding(
+        "rewards.VoucherUse",
+        "Kept: which purchase a voucher was used with.",
+        export=shown(VoucherUse, "voucher__name", "purchase_reference", "occurred_at"),
+    ),
     *nobody("rewards.Reward", "rewards.CodePool", why="Kept: it is about the program."),
     *nobody("rewards.PoolCode", why="Kept: a code of another shop, sealed. Who got it is on the voucher."),
 ]

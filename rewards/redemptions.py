@@ -130,8 +130,8 @@ def _earlier(work: Desk, reference: str) -> Redemption | None:
 def _repeat(
     work: Desk, person: lookup.Person, first: Redemption, reward: Reward, asked: Asked
 ) -> RedemptionReceipt:
-    said = {"customer": person.customer_id, "reward": reward.pk}
-    was = {"customer": first.customer_id, "reward": first.reward_id}
+    said: Row = {"customer": person.customer_id, "reward": reward.pk}
+    was: Row = {"customer": first.customer_id, "reward": first.reward_id}
     for name in ("points", "basket_minor", "purchase_reference"):
         if value := getattr(asked, name):
             said[name] = value
@@ -198,9 +198,7 @@ def _price(
     }
 
 
-def _row(
-    work: Desk, person: lookup.Person, reward: Reward, kind: Kind, reference: str, asked: Asked
-) -> Row:
+def _row(work: Desk, person: lookup.Person, reward: Reward, kind: Kind, reference: str, asked: Asked) -> Row:
     return {
         "id": public_ids.new(),
         "merchant_id": work.merchant.pk,

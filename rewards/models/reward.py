@@ -12,8 +12,9 @@ class Reward(Row):
 
     `kind` names a file of `rewards/kinds`, which reads `params`. `cost` is in points, of points as payment
     the points of one step. `stock` is what is left, empty without an end; it falls by a conditional update,
-    never below 0. `stock_total` is how many there ever were, the number that people tell. `per_customer` and `per_day` cap redemptions.
-    `tiers` and `segments` list who may see it; an empty list means everybody. `ends_at` is exclusive.
+    never below 0. `stock_total` is how many there ever were, the number that people tell. `per_customer`
+    and `per_day` cap redemptions. `tiers` and `segments` list who may see it; an empty list means
+    everybody. `ends_at` is exclusive.
     """
 
     prefix = "rwd"

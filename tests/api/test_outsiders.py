@@ -12,6 +12,7 @@ from api.door import Door
 from merchants.models import SCOPES
 from tests.api.conftest import V1
 from tests.cast import client_of
+from tests.rewards.conftest import put_up
 
 METHODS = ("get", "post", "patch", "delete")
 
@@ -56,6 +57,11 @@ BODIES = {
         "events": [{"event_id": "1", "type": "purchase", "data": SALE | {"customer": "CUSTOMER"}}]
     },
     ("post", "adjustments"): {"customer": "CUSTOMER", "points": 1, "reason": "kind", "reference": "A-9"},
+    ("get", "rewards"): None,
+    ("get", "redemptions"): None,
+    ("post", "redemptions"): {"customer": "CUSTOMER", "reward": "espresso", "reference": "X-9"},
+    ("get", "redemptions/<str:redemption>"): None,
+    ("post", "redemptions/<str:redemption>/cancel"): {},
     ("get", "programs"): None,
     ("get", "tiers"): None,
     ("post", "touchpoints"): {"customer": "CUSTOMER", "kind": "page.viewed"},
@@ -74,7 +80,14 @@ def sold(till, bought):
 
 
 @pytest.fixture
-def send(ana, sold):
+def redeemed(till, ana, program):
+    put_up(program, cost=0)
+    said = {"customer": ana.public_id, "reward": "espresso", "reference": "X-1"}
+    return till.post(f"{V1}/redemptions", said).json()
+
+
+@pytest.fixture
+def send(ana, sold, redeemed):
     """`send(client, name)` makes a call that speaks of Ana and her purchase."""
 
     def fill(body):
@@ -87,6 +100,7 @@ def send(ana, sold):
     def make(client, name):
         method, route = name
         path = route.replace("<str:customer>", ana.public_id).replace("<str:purchase>", sold["id"])
+        path = path.replace("<str:redemption>", redeemed["id"])
         query = "?q=4000000001" if path.endswith("lookup") else ""
         return getattr(client, method)(f"{V1}/{path}{query}", fill(BODIES[name]), format="json")
 
@@ -115,8 +129,11 @@ def test_without_the_scope_it_is_refused(send, name, cafe):
 @pytest.mark.parametrize("name", IN_PATH, ids=" ".join)
 def test_anothers_object_does_not_exist(send, outsider_till, till, name):
     theirs = send(outsider_till, name)
+    path = name[1]
+    for what, prefix in (("customer", "cus"), ("purchase", "pur"), ("redemption", "red")):
+        path = path.replace(f"<str:{what}>", f"{prefix}_0000000000001")
     nobodys = getattr(till, name[0])(
-        f"{V1}/{name[1].replace('<str:customer>', 'cus_0000000000001').replace('<str:purchase>', 'pur_0000000000001')}",
+        f"{V1}/{path}",
         BODIES[name],
         format="json",
     )

@@ -1,6 +1,7 @@
 """
-The ledger against a plain model of itself: purchases, refunds, adjustments, expiry and the clock, in any
-order, with everything told twice. The model is a list of lots and a debt, written without looking.
+The ledger against a plain model of itself: purchases, refunds, adjustments, rewards redeemed and given
+back, expiry and the clock, in any order, with everything told twice. The model is a list of
+lots and a debt, written without looking.
 """
 
 from datetime import timedelta
@@ -23,7 +24,10 @@ from loyalty import adjustments, balances, expiry, ledger, members, programs, pu
 from loyalty.calendar import Expiry
 from loyalty.refunds import Return
 from loyalty.sale import Sale
+from rewards import redemptions
+from rewards.vouchers import VoucherExpired
 from tests.cast import NOON, open_shop
+from tests.rewards.conftest import put_up
 
 
 class Wallet:
@@ -45,6 +49,25 @@ class Wallet:
             lot[1] -= part
             points -= part
         self.debt += points
+
+    def spend(self, points):
+        """Take points, earliest expiry first; return what was taken of which lot."""
+        taken = []
+        for lot in sorted(self.lots, key=lambda lot: lot[0]):
+            if part := min(lot[1], points):
+                lot[1] -= part
+                points -= part
+                taken.append((lot, part))
+        return taken
+
+    def return_to_lots(self, taken, keep_until):
+        for lot, part in taken:
+            paid = min(self.debt, part)
+            self.debt -= paid
+            if lot[0] < keep_until:
+                self.lots.append([keep_until, part - paid, lot[2]])
+            else:
+                lot[1] += part - paid
 
     def age(self, now):
         self.lots = [lot for lot in self.lots if lot[0] > now]
@@ -72,6 +95,7 @@ class Books(RuleBasedStateMachine):
             merchant=self.shop, name="Ana", identifiers=[Given("card", "1")], at=NOON, by="test"
         )
         self.now, self.sales, self.wallet, self.number = NOON, [], Wallet(), 0
+        self.reward, self.redeemed = put_up(program, cost=40), []
 
     def ends(self):
         return Expiry("age", 1).ends(self.now, zone=self.shop.zone)
@@ -134,6 +158,32 @@ class Books(RuleBasedStateMachine):
             self.wallet.gain(points, self.ends())
         else:
             self.wallet.lose(-points)
+
+    @rule()
+    def redeem(self):
+        self.number += 1
+        for _ in range(2):
+            try:
+                receipt = redemptions.redeem(
+                    customer=self.ana, reward=self.reward, reference=f"X-{self.number}", at=self.now
+                )
+            except DomainError:
+                assert self.wallet.debt or self.wallet.active < 40
+                return
+        self.redeemed.append([receipt.redemption, self.wallet.spend(40)])
+
+    @precondition(lambda self: self.redeemed)
+    @rule(data=st.data())
+    def cancel(self, data):
+        one = data.draw(st.sampled_from(self.redeemed))
+        try:
+            for _ in range(2):
+                redemptions.cancel(redemption=one[0], at=self.now)
+        except VoucherExpired:
+            assert self.now >= one[0].recorded_at + timedelta(days=30)
+            return
+        self.wallet.return_to_lots(one[1], self.now + timedelta(days=30))
+        one[1] = []
 
     @rule(days=st.integers(1, 20), late=st.booleans())
     def wait(self, days, late):

@@ -36,7 +36,12 @@ def test_a_file_puts_rewards_up():
     apply()
 
     five, tenth = Reward.objects.get(code="five-off"), Reward.objects.get(code="tenth")
-    assert (five.params, five.stock, five.stock_total, five.per_customer) == ({"amount_minor": 500}, 200, 200, 2)
+    assert (five.params, five.stock, five.stock_total, five.per_customer) == (
+        {"amount_minor": 500},
+        200,
+        200,
+        2,
+    )
     # Whole days of the merchant: midnight in Lisbon is 23:00 UTC.
     assert tenth.starts_at == datetime(2026, 4, 30, 23, tzinfo=UTC)
     assert tenth.ends_at == datetime(2026, 5, 31, 23, tzinfo=UTC)
@@ -91,7 +96,11 @@ def test_a_file_without_rewards_leaves_them_alone():
     [
         ("kind: voucher", "kind: vouchr", "line 7: program.rewards[0]: there is no kind 'vouchr'"),
         ("id: espresso", "id: five-off", "line 8: program.rewards[1].id: two rewards have the id 'five-off'"),
-        ("amount_minor: 500, ", "", "line 8: program.rewards[1].amount_minor: kind amount_off needs 'amount_minor'"),
+        (
+            "amount_minor: 500, ",
+            "",
+            "line 8: program.rewards[1].amount_minor: kind amount_off needs 'amount_minor'",
+        ),
         ("percent: 10", "percent: 101", "program.rewards[2].percent"),
         ("percent: 10", "per_cent: 10", "program.rewards[2].per_cent: is not a setting here"),
         ("cost: 300", "cost: -1", "program.rewards[2].cost"),

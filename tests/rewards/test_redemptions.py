@@ -180,9 +180,7 @@ def test_only_for_its_tiers(rich, program, redeem):
 
 @pytest.mark.parametrize(("hours", "is_open"), [(-2, False), (-1, True), (0, True), (1, False)])
 def test_only_within_its_dates(rich, program, redeem, noon, hours, is_open):
-    week = put_up(
-        program, "week", starts_at=noon - timedelta(hours=1), ends_at=noon + timedelta(hours=1)
-    )
+    week = put_up(program, "week", starts_at=noon - timedelta(hours=1), ends_at=noon + timedelta(hours=1))
     fill(rich, 250, at=noon - timedelta(hours=3), reference="EARLY")
 
     if is_open:
@@ -219,11 +217,19 @@ def test_points_return_to_the_lots_they_came_from(expiring, ana, program, redeem
     receipt = redeem(ana, put_up(program, "cake"))
     assert [points for points, _ in open_lots(ana)] == [20]
 
-    answer = redemptions.cancel(redemption=receipt.redemption, at=noon + timedelta(days=3), reason="Changed mind")
+    answer = redemptions.cancel(
+        redemption=receipt.redemption, at=noon + timedelta(days=3), reason="Changed mind"
+    )
 
-    assert (answer.status, answer.redemption.status, answer.balance["active"]) == ("changed", "cancelled", 120)
+    assert (answer.status, answer.redemption.status, answer.balance["active"]) == (
+        "changed",
+        "cancelled",
+        120,
+    )
     assert open_lots(ana) == before
-    assert [entry.kind for entry in ledger.entries(merchant_id=ana.merchant_id).order_by("-pk")[:1]] == ["return"]
+    assert [entry.kind for entry in ledger.entries(merchant_id=ana.merchant_id).order_by("-pk")[:1]] == [
+        "return"
+    ]
     assert list(ledger.differences()) == []
 
 
