@@ -10,7 +10,7 @@ from django.db.models.functions import Greatest
 from pydantic import ValidationError
 
 from lib import db
-from lib.errors import NotFound, Refused
+from lib.errors import Refused
 from loyalty import balances, calendar, programs
 from loyalty.ledger import AccountInDebt, NotEnoughPoints
 from loyalty.plan import Plan
@@ -233,9 +233,11 @@ def restock(*, reward: Reward, total: int | None) -> None:
         row.update(stock_total=total, stock=Greatest(F("stock") + (total - before), 0))
 
 
-def find(*, merchant: Merchant, reward_id: int) -> Reward:
-    """:raises NotFound: the merchant has no such reward"""
-    found = Reward.objects.filter(merchant=merchant, pk=reward_id).first()
-    if found is None:
-        raise NotFound("There is no such reward.")
-    return found
+def keep(reward: Reward) -> None:
+    """Save what people configure of a reward: never the stock of one that is there, tills change it meanwhile."""
+    if reward._state.adding:
+        reward.stock = reward.stock_total
+        reward.save()
+        return
+    names = [field.name for field in reward._meta.concrete_fields if not field.primary_key]
+    reward.save(update_fields=[name for name in names if name not in ("stock", "stock_total")])

@@ -133,27 +133,16 @@ class Rewards:
         own = {one.code: one for one in Reward.objects.filter(program=program)}
         for place, item in enumerate(wanted):
             reward = own.pop(item["id"], None) or Reward(
-                merchant=merchant, program=program, code=item["id"], stock=item.get("stock")
+                merchant=merchant, program=program, code=item["id"], stock_total=item.get("stock")
             )
-            if reward._state.adding:
-                reward.stock_total = reward.stock
             _fill(reward, item, merchant)
             reward.position, reward.is_active = place, True
-            save(reward)
+            catalogue.keep(reward)
             catalogue.restock(reward=reward, total=item.get("stock"))
         for reward in own.values():
             if reward.is_active:
                 reward.is_active = False
-                save(reward)
-
-
-def save(reward: Reward) -> None:
-    """Save what people configure of a reward: never the stock, which tills change meanwhile."""
-    if reward._state.adding:
-        reward.save()
-        return
-    names = [field.name for field in reward._meta.concrete_fields if not field.primary_key]
-    reward.save(update_fields=[name for name in names if name not in ("stock", "stock_total")])
+                catalogue.keep(reward)
 
 
 def _within(error: ValidationError, place: int, told: Any) -> list[InitErrorDetails]:
