@@ -113,9 +113,9 @@ class RewardForm(OneMerchantForm):
 
 def inputs(model: type[Params], *, currency: str) -> dict[str, forms.Field]:
     """Return an input for each setting of a kind."""
-    found = rule_form.inputs(model, currency=currency)
+    found: dict[str, forms.Field] = {}
     for name, info in model.model_fields.items():
-        field = found[input_name(name)]
+        field = found[input_name(name)] = rule_form.field_for(name, info, currency=currency)
         field.label = LABELS.get(name, field.label)
         if name.endswith("_minor"):
             about = say(info.description or "")
