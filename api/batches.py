@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 from rest_framework.exceptions import PermissionDenied
 
-from api import auth, customers, errors, fields, refunds, sales, touchpoints
+from api import auth, customers, errors, fields, redemptions, refunds, sales, touchpoints
 from api.answers import Answer
 from api.door import Door, call
 from api.fields import Body, Short, Time
@@ -31,12 +31,14 @@ MOST_BYTES = 5 * 1024 * 1024
 SCOPES = {
     "purchase": ("purchases:write",),
     "refund": ("purchases:write",),
+    "redemption": ("rewards:write",),
     "touchpoint": ("customers:write",),
     "customer": ("customers:write",),
 }
 BODIES: dict[str, type[Body]] = {
     "purchase": sales.SaleIn,
     "refund": refunds.RefundIn,
+    "redemption": redemptions.RedemptionIn,
     "touchpoint": touchpoints.TouchpointIn,
     "customer": customers.CustomerIn,
 }
@@ -53,7 +55,7 @@ class EventIn(Body):
     """One event. `data` is what the single call of its type reads."""
 
     event_id: Annotated[str, fields.text(200, least=1)]
-    type: Literal["purchase", "refund", "touchpoint", "customer"]
+    type: Literal["purchase", "refund", "redemption", "touchpoint", "customer"]
     data: dict[str, Any]
     occurred_at: Time | None = Field(None, description="For data that does not say it.")
     device: Short = ""
@@ -68,7 +70,7 @@ class BatchIn(Body):
 
 class Batches(Door):
     @call(
-        scopes=("purchases:write", "customers:write"),
+        scopes=("purchases:write", "customers:write", "rewards:write"),
         body=BatchIn,
         answers={200: BatchOut},
         moves_points=True,
@@ -136,6 +138,8 @@ class _Run:
                     return event.type, sales.program(said), sales.sale(said, key=self.door.key, at=at)
                 case refunds.RefundIn():
                     item = refunds.returned(said, at=at)
+                case redemptions.RedemptionIn():
+                    item = said
                 case touchpoints.TouchpointIn():
                     # The event's own id keeps a touchpoint without a reference from being noted twice.
                     item = touchpoints.told(said, at=at, reference=f"event:{event.event_id}"[:200])
@@ -158,6 +162,17 @@ class _Run:
     def _refunds(self, told: list[Any], program: int | None) -> list[Result | DomainError]:
         receipts = returns.record_all(merchant=self.merchant, refunds=told, at=self.door.at, by=self.door.by)
         return [one.error or _done(one.status, refunds.shown(one)) for one in receipts]
+
+    def _redemptions(self, told: list[Any], program: int | None) -> list[Result | DomainError]:
+        """Redeem one after the other: the till promises nothing before it has the answer."""
+        results: list[Result | DomainError] = []
+        for said in told:
+            try:
+                receipt = redemptions.redeem(self.door, said)
+                results.append(_done(receipt.status, redemptions.answer(receipt).body))
+            except DomainError as refusal:
+                results.append(refusal)
+        return results
 
     def _touchpoints(self, told: list[Any], program: int | None) -> list[Result | DomainError]:
         noted = diary.record_all(merchant=self.merchant, told=told, at=self.door.at)

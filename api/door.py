@@ -39,7 +39,8 @@ class Call:
     """
     What is particular about one call.
 
-    `scopes`: the key needs one of them. `body`: how the body is read; None takes none. `answers`: what is
+    `scopes`: the key needs one of them. `body`: how the body is read; None takes none; one that
+    `may_be_empty` reads no body as `{}`. `answers`: what is
     answered, by status. `moves_points`: it may be rehearsed with `?dry_run=true`. `parameters`: what else
     may stand in the query. `filters`, `orderings`: the call is a list.
     """
@@ -47,6 +48,7 @@ class Call:
     scopes: tuple[str, ...]
     answers: Mapping[int, type[BaseModel] | None]
     body: type[BaseModel] | None = None
+    may_be_empty: bool = False
     moves_points: bool = False
     parameters: Mapping[str, str] = field(default_factory=dict)
     filters: type[FilterSet] | None = None
@@ -77,7 +79,8 @@ def call(**particulars: Any) -> Callable[[Callable[..., Answer]], Callable[..., 
                 self.check_empty()
                 answer = serve(self, **names)
             else:
-                answer = serve(self, said=described.body.model_validate_json(self.raw), **names)
+                raw = b"{}" if described.may_be_empty and not self.raw else self.raw
+                answer = serve(self, said=described.body.model_validate_json(raw), **names)
             db.confirmed()
             return answer.response()
 

@@ -72,7 +72,7 @@ class CallSchema(AutoSchema):
         }
         if call.body is not None:
             content = {"application/json": {"schema": self._ref(call.body)}}
-            operation["requestBody"] = {"content": content, "required": True}
+            operation["requestBody"] = {"content": content, "required": not call.may_be_empty}
         return operation
 
     def _parameters(self, call: Call, path: str, method: str) -> list[dict[str, Any]]:

@@ -10,7 +10,10 @@ import django
 
 from bench import place, priority
 
-NAMES = ("purchase_http", "batch_http", "inbox_drain", "import", "webhook_accept", "balance_read", "growth")
+NAMES = (
+    *("purchase_http", "redemption_http", "batch_http", "inbox_drain", "import", "webhook_accept"),
+    *("balance_read", "growth"),
+)
 
 
 def main() -> None:

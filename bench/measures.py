@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import io
+import itertools
 import statistics
 import subprocess
 import sys
@@ -127,6 +128,26 @@ class Measures:
             body = sales.body()
             headers = f"{self._key}Idempotency-Key: {body['reference']}\r\n"
             yield load.request("POST", "/api/v1/purchases", body=orjson.dumps(body), headers=headers)
+
+    def redemption_http(self) -> None:
+        """A reward per request: points taken from lots, a voucher issued, an entry, a touchpoint."""
+        reward, people = self.shop.shelf()
+        self.compare(
+            "redemption_http",
+            limit="single",
+            at_most=lambda: self.best("single", clients=(1, 4, 8)),
+            ours=lambda: self.call(
+                "redemption_http", web.OURS, self._redemptions(reward, people), expected=201
+            ),
+        )
+
+    def _redemptions(self, reward: str, people: list[str]) -> Iterator[bytes]:
+        self._runs += 1
+        for number in itertools.count():
+            reference = f"redeem{self._runs}-{number}"
+            body = {"reference": reference, "customer": people[number % len(people)], "reward": reward}
+            headers = f"{self._key}Idempotency-Key: {reference}\r\n"
+            yield load.request("POST", "/api/v1/redemptions", body=orjson.dumps(body), headers=headers)
 
     @property
     def _key(self) -> str:

@@ -13,14 +13,16 @@ from django.db import connection
 from customers.identifiers import Given
 from customers.people import Newcomer
 from lib import public_ids
-from loyalty import members, programs
+from loyalty import members, programs, purchases
 from loyalty.models import EarningRule, Membership, Program, Tier, TierSet
 from loyalty.purchases import Line, Sale
 from merchants import keys
 from merchants.models import Merchant, Store
+from rewards.models import Reward
 
 SLUG = "bench"
 TOGETHER = 1_000
+RICH = 5_000
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,27 @@ class Shop:
     merchant: Merchant
     key: str
     customers: list[int]
+
+    def shelf(self) -> tuple[str, list[str]]:
+        """Put a voucher up for one point and give points to many; return its id and theirs."""
+        program, now = self.merchant.programs.get(), datetime.now(UTC)
+        reward = Reward.objects.create(
+            merchant=self.merchant,
+            program=program,
+            code="bench",
+            name="Free espresso",
+            kind="voucher",
+            cost=1,
+            valid_days=30,
+        )
+        people = self.customers[:RICH]
+        for start in range(0, len(people), TOGETHER):
+            sales = [
+                Sale(f"rich-{number}", "EUR", 100_000, now, customer_id=number)
+                for number in people[start : start + TOGETHER]
+            ]
+            purchases.record_all(merchant=self.merchant, sales=sales, at=now)
+        return reward.public_id, [public_ids.show("cus", number) for number in people]
 
 
 def open_shop(*, people: int) -> Shop:

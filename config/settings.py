@@ -79,12 +79,13 @@ TOUCHPOINT_LISTENERS: list[tuple[str, tuple[str, ...]]] = [
 PERSONAL_DATA = [
     "api.personal_data.HOLDINGS",
     "connectors.personal_data.HOLDINGS",
+    "rewards.personal_data.HOLDINGS",
     "loyalty.personal_data.HOLDINGS",
     "customers.personal_data.HOLDINGS",
 ]
 
 # Parts of the program file that belong to rooms above loyalty: see loyalty/program_sections.py.
-PROGRAM_SECTIONS = ["connectors.program_section.SECTION"]
+PROGRAM_SECTIONS = ["connectors.program_section.SECTION", "rewards.program_section.SECTION"]
 
 # Requests ------------------------------------------------------------------------------------------
 
@@ -276,6 +277,7 @@ ADMIN_MENU = [
     ("customers", _("Customers")),
     ("purchases", _("Purchases")),
     ("points", _("Points")),
+    ("rewards", _("Rewards")),
     ("program", _("Program")),
     ("shop", _("Shop")),
     ("operations", _("Operations")),

@@ -23,6 +23,7 @@ from connectors import connections
 from connectors.models import Connection
 from lib import db, secrets
 from lib.errors import DomainError
+from loyalty.models import Program
 from merchants.models import Merchant, Store
 
 ENV = "env:"
@@ -104,7 +105,7 @@ class Connections:
             plain |= {"_secret": fingerprint(opened), "_opened": Secret(opened)}
         return plain
 
-    def current(self, *, merchant: Merchant) -> Items:
+    def current(self, *, merchant: Merchant, program: Program) -> Items:
         return [
             {
                 "id": one.code,
@@ -119,7 +120,7 @@ class Connections:
         ]
 
     @db.inside_transaction
-    def save(self, *, merchant: Merchant, wanted: Items, at: datetime, by: str) -> None:
+    def save(self, *, merchant: Merchant, program: Program, wanted: Items, at: datetime, by: str) -> None:
         own = {one.code: one for one in Connection.objects.filter(merchant=merchant)}
         for item in wanted:
             connection = own.pop(item["id"], None) or Connection(merchant=merchant, code=item["id"])

@@ -224,24 +224,6 @@ class Transfers(Part):
     max_per_month: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
 
 
-class Reward(Part):
-    id: Slug
-    name: Text
-    cost: Annotated[int, Field(ge=1, le=1_000_000_000)]
-    kind: Slug
-    amount_minor: Annotated[int, Field(ge=1, le=10**12)] | None = None
-    valid_days: Annotated[int, Field(ge=1, le=3660)] | None = None
-    stock: Annotated[int, Field(ge=0, le=1_000_000_000)] | None = None
-    per_customer: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    per_day: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-
-    @model_validator(mode="after")
-    def _says_how_much_is_off(self) -> Self:
-        if self.kind == "amount_off" and self.amount_minor is None:
-            raise PydanticCustomError("missing", "kind amount_off needs 'amount_minor': add it, in cents")
-        return self
-
-
 class Program(Part):
     name: Text
     points_name: Annotated[Short, StringConstraints(max_length=40)] = "points"
@@ -254,8 +236,8 @@ class Program(Part):
     earning: Annotated[list[EarningRule], Field(max_length=500)] = []
     referral: Referral | None = None
     transfers: Transfers | None = None
-    connections: Any = None  # read by its own room: see loyalty/program_sections.py
-    rewards: Annotated[list[Reward], Field(max_length=1000)] = []
+    connections: Any = None  # read by their own rooms: see loyalty/program_sections.py
+    rewards: Any = None
 
 
 class ProgramFile(Part):

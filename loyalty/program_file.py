@@ -17,6 +17,8 @@ from loyalty.program_rows import Wanted
 from loyalty.program_sections import sections
 from merchants.models import Merchant
 
+OF_OTHER_ROOMS = {"connections", "rewards"}
+
 
 class NoMerchant(NotFound):
     code = "no_merchant"
@@ -121,7 +123,7 @@ def read(*, text: str = "", document: Any = None, env: Mapping[str, str] | None 
         _check_together(file, rules, faults)
     faults.refuse()
     assert file
-    wanted: Wanted = file.model_dump(mode="json", exclude_none=True, exclude={"program": {"connections"}})
+    wanted: Wanted = file.model_dump(mode="json", exclude_none=True, exclude={"program": OF_OTHER_ROOMS})
     wanted["program"]["earning"] = rules
     wanted["program"].update(extra)
     return wanted
@@ -164,8 +166,9 @@ def _sections(raw: Any, faults: Faults, env: Mapping[str, str] | None) -> dict[s
     program = raw.get("program")
     if not isinstance(program, Mapping):
         return {}
-    if program.get("connections") is not None and "connections" not in sections():
-        faults.add(("program", "connections"), "no room of this installation reads connections: remove it")
+    for name in sorted(OF_OTHER_ROOMS - sections().keys()):
+        if program.get(name) is not None:
+            faults.add(("program", name), f"no room of this installation reads {name}: remove it")
     read: dict[str, Any] = {}
     for name, section in sections().items():
         if program.get(name) is None:
@@ -195,10 +198,6 @@ def _check_together(file: ProgramFile, rules: list[dict[str, Any]], faults: Faul
                 faults.add((*place, "tiers"), f"there is no level {tier!r}. Known: {known}.")
         if "from" in rule and "until" in rule and rule["from"] > rule["until"]:
             faults.add((*place, "until"), f"{rule['until']} is before `from`, {rule['from']}")
-    ids = [reward.id for reward in file.program.rewards]
-    for number, name in enumerate(ids):
-        if name in ids[:number]:
-            faults.add(("program", "rewards", number, "id"), f"two rewards have the id {name!r}: change one")
 
 
 # --- comparing and showing ----------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from loyalty.program_sections import sections
 from merchants.models import Merchant
 
 Wanted = dict[str, Any]
-KEPT = ("referral", "rewards", "transfers")  # kept as told, for the rooms that act on them
+KEPT = ("referral", "transfers")  # kept as told, for the rooms that act on them
 
 
 def find(*, merchant: Merchant | None, name: str) -> Program | None:
@@ -78,7 +78,10 @@ def document(*, merchant: Merchant | None, program: Program | None) -> Wanted:
             **({"tiers": _tiers(live)} if live else {}),
             "earning": [_rule(rule) for rule in program.rules.filter(is_active=True).order_by("pk")],
             **program.extras,
-            **{name: section.current(merchant=merchant) for name, section in sections().items()},
+            **{
+                name: section.current(merchant=merchant, program=program)
+                for name, section in sections().items()
+            },
         }
     return found
 
@@ -170,7 +173,7 @@ def save(
     programs.publish_step(program=program, at=at, by=by)
     for name, section in sections().items():
         if name in told:
-            section.save(merchant=merchant, wanted=told[name], at=at, by=by)
+            section.save(merchant=merchant, program=program, wanted=told[name], at=at, by=by)
 
 
 def _save_merchant(merchant: Merchant | None, told: dict[str, Any]) -> Merchant:

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 from pydantic import BaseModel
 
+from loyalty.models import Program
 from merchants.models import Merchant
 
 Items = list[dict[str, Any]]
@@ -32,11 +33,11 @@ class Section(Protocol):
         """
         ...
 
-    def current(self, *, merchant: Merchant) -> Items:
-        """Return what is in force, in the same form."""
+    def current(self, *, merchant: Merchant, program: Program) -> Items:
+        """Return what is in force for this program, in the same form."""
         ...
 
-    def save(self, *, merchant: Merchant, wanted: Items, at: datetime, by: str) -> None:
+    def save(self, *, merchant: Merchant, program: Program, wanted: Items, at: datetime, by: str) -> None:
         """Put it in force, inside the caller's transaction. What is not in `wanted` is switched off."""
         ...
 

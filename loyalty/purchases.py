@@ -158,7 +158,7 @@ def _tell(work: Desk, sale: Sale, person: Person | None) -> Receipt:
     if person is None:
         row |= _unmatched(work, sale)
     else:
-        _admit(person)
+        admit(person)
         award(work, row, sale, person)
     work.purchases.append(row)
     _keep_names(work, sale, row)
@@ -198,7 +198,8 @@ def _check(work: Desk, sale: Sale) -> None:
         )
 
 
-def _admit(person: Person) -> None:
+def admit(person: Person) -> None:
+    """:raises CustomerBlocked: or Gone: nothing is done for them any more"""
     if person.status == "blocked":
         raise CustomerBlocked("This customer is blocked; the shop can lift that in the admin.")
     if person.status == "erased":

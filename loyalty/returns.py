@@ -50,7 +50,7 @@ def give_back(work: Desk, purchase: Row, *, when: datetime, reference: str) -> i
         )
         # Whatever names a purchase adds up to zero after a full refund: the entry names what the capture did.
         cause = Cause(when, reference, used_for, _reason("return", purchase), work.by)
-        work.book.give_back(account, hold, parts, cause=cause)
+        work.book.give_back(account, parts, cause=cause, hold=hold)
         total += points
     return total
 

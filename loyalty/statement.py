@@ -111,11 +111,26 @@ def _other(text: Any) -> Callable[[Entry, Reason, str, str], str]:
     return lambda entry, reason, *_: str(text) % {"customer": reason.get("other", "")}
 
 
+def _redeem(entry: Entry, reason: Reason, language: str, points_name: str) -> str:
+    return gettext("Redeemed: %(reward)s") % {"reward": reason.get("reward", "")}
+
+
+def _given_back(entry: Entry, reason: Reason, language: str, points_name: str) -> str:
+    return gettext("Given back: %(reward)s") % {"reward": reason.get("reward", "")}
+
+
+def _not_handed_over(entry: Entry, reason: Reason, language: str, points_name: str) -> str:
+    return gettext("Could not be handed over: %(reward)s") % {"reward": reason.get("reward", "")}
+
+
 _SENTENCES: dict[str, Callable[[Entry, Reason, str, str], str]] = {
     "purchase": _purchase,
     "refund": _refund,
     "adjust": _adjust,
     "expire": _expire,
+    "redeem": _redeem,
+    "redemption_cancelled": _given_back,
+    "redemption_failed": _not_handed_over,
     "activate": lambda *_: gettext("Pending points became usable"),
     "hold_capture": lambda *_: gettext("Used to pay"),
     "return": lambda *_: gettext("Given back with a refund"),

@@ -39,6 +39,9 @@ GRANTS: dict[str, tuple[str, ...]] = {
         "loyalty.view_refund",
         "loyalty.view_entry",
         "loyalty.view_membership",
+        "rewards.view_reward",
+        "rewards.view_redemption",
+        "rewards.hand_over",
     ),
     Role.Kind.ANALYST: ("*.view_*", "-merchants.view_apikey"),
 }

@@ -12,6 +12,15 @@ WORDS = {
     "referral_code_unknown": _("This code is nobody's. Check it, or leave the field empty."),
     "self_referral": _("This is your own code. Leave the field empty, or ask a friend for theirs."),
     "no_referrals": _("This shop takes no codes. Leave the field empty."),
+    "insufficient_points": _("You do not have enough points for this yet."),
+    "account_in_debt": _("Something was refunded after its points were used. New points pay that first."),
+    "reward_out_of_stock": _("All are gone at the moment."),
+    "reward_limit_reached": _("You had this as often as possible for now."),
+    "reward_not_available": _("This is not on offer for you now."),
+    "customer_blocked": _("Please ask at the shop: this account is blocked."),
+    "voucher_redeemed": _("The voucher was used and cannot be given back."),
+    "voucher_expired": _("The voucher has expired and cannot be given back."),
+    "redemption_closed": _("This can no longer be given back."),
     "no_program": _("This shop's program has not started yet."),
 }
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from portal import brand, front, history, home, language, me, refer, sign_in
+from portal import brand, front, history, home, language, me, refer, rewards, sign_in
 
 app_name = "portal"
 urlpatterns = [
@@ -17,6 +17,10 @@ urlpatterns = [
     path("<slug:slug>/history", history.page, name="history"),
     path("<slug:slug>/refer", refer.page, name="refer"),
     path("<slug:slug>/refer/qr.svg", refer.picture, name="refer_picture"),
+    path("<slug:slug>/rewards", rewards.page, name="rewards"),
+    path("<slug:slug>/rewards/mine/<str:redemption>", rewards.redeemed, name="redeemed"),
+    path("<slug:slug>/rewards/mine/<str:redemption>/give-back", rewards.give_back, name="give_back"),
+    path("<slug:slug>/rewards/<str:reward>", rewards.one, name="reward"),
     path("<slug:slug>/me", me.page, name="me"),
     path("<slug:slug>/me/birthday", me.birthday, name="birthday"),
     path("<slug:slug>/me/name", me.name, name="name"),

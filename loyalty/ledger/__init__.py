@@ -31,6 +31,7 @@ from loyalty.ledger.rows import (
     parts_of,
     purchase_of,
     settle,
+    taken,
     write,
 )
 from loyalty.ledger.states import AccountState, Cause, Grant, HoldState, LotState
@@ -67,6 +68,7 @@ __all__ = [
     "purchase_of",
     "settle",
     "shape",
+    "taken",
     "totals",
     "with_balance",
     "write",

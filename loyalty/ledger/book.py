@@ -192,9 +192,14 @@ class Book(Posting):
         self._settle_again(account)
 
     def give_back(
-        self, account: AccountState, hold: HoldState, parts: Sequence[tuple[LotState, int]], *, cause: Cause
+        self,
+        account: AccountState,
+        parts: Sequence[Part],
+        *,
+        cause: Cause,
+        hold: HoldState | None = None,
     ) -> None:
-        """Give points of a captured hold back to the lots they came from; they pay debt first."""
+        """Give points that were spent, or captured of a hold, back to these lots; they pay debt first."""
         assert account.lots is not None
         points = sum(part for _, part in parts)
         lots, owed = [], account.debt
@@ -210,17 +215,19 @@ class Book(Posting):
                     add_lot(account, lot)
         account.active += points - (account.debt - owed)
         account.debt = owed
-        hold.returned, hold.is_changed = hold.returned + points, True
+        if hold is not None:
+            hold.returned, hold.is_changed = hold.returned + points, True
         self._post(account, kind="return", points=points, lots=lots, cause=cause)
         account.refresh_due()
 
     @staticmethod
-    def sister(lot: LotState, until: datetime) -> LotState:
-        """Return the lot itself, or an empty new one that lasts until then if this one ends before."""
-        if lot.expires_at is None or lot.expires_at >= until:
+    def sister(lot: LotState, until: datetime, *, is_anothers: bool = False) -> LotState:
+        """Return the lot itself, or an empty new one: of another account's lot, or if it ends before `until`."""
+        ends = lot.expires_at if lot.expires_at is None else max(lot.expires_at, until)
+        if ends == lot.expires_at and not is_anothers:
             return lot
         return replace(
-            lot, id=public_ids.new(), state=CLOSED, points=0, remaining=0, expires_at=until, is_new=True
+            lot, id=public_ids.new(), state=CLOSED, points=0, remaining=0, expires_at=ends, is_new=True
         )
 
     def _end(self, account: AccountState, hold: HoldState, *, status: str, at: datetime) -> None:

@@ -9,7 +9,7 @@ from django.conf import settings
 
 from lib import db
 from loyalty.ledger.book import Book
-from loyalty.ledger.states import AccountState, HoldState, LotState
+from loyalty.ledger.states import AccountState, HoldState, LotState, Part
 from loyalty.models.ledger import Account, Entry, Hold, Lot
 
 _LOCK = """
@@ -19,14 +19,14 @@ _LOCK = """
     WHERE a.merchant_id = %s AND {wanted}
     ORDER BY a.membership_id
 """
-_LOTS = """
+_SOME_LOTS = """
     SELECT l.account_id, l.id, l.state, l.points, l.remaining, l.earned_at, l.activates_at, l.expires_at,
            l.purchase_id, l.rule
     FROM loyalty_lot l
-    WHERE l.merchant_id = %s AND {wanted} AND l.state <> 'closed'
+    WHERE l.merchant_id = %s AND {wanted}
     ORDER BY l.account_id, l.id
 """
-_SOME_LOTS = _LOTS.replace(" AND l.state <> 'closed'", "")
+_LOTS = _SOME_LOTS.replace("{wanted}", "{wanted} AND l.state <> 'closed'")
 _HOLDS = """
     SELECT h.account_id, h.id, h.points, h.status, h.expires_at, h.created_at, h.reference, h.source,
            h.ttl_seconds, h.captured, h.returned, h.purchase_reference, h.purpose, h.entry_id, h.ended_at
@@ -198,12 +198,39 @@ def parts_of(
         if part := min(points, -effect - skipped):
             parts.append((number, part))
             points -= part
+    return entry.purchase_id, _lots_again(book, account, parts, until=until)
+
+
+@db.inside_transaction
+def taken(book: Book, account: AccountState, *, entry_id: int, until: datetime) -> list[Part]:
+    """
+    Return the lots that what an entry took goes back to, each with its part, for `Book.give_back`.
+
+    A lot that ends before `until` gets a new sister, as does one that was another account's before a merge.
+    """
+    entry = Entry.objects.get(pk=entry_id, merchant_id=account.merchant_id)
+    parts = [(number, -points) for number, points, _ in entry.lots if points < 0]
+    return _lots_again(book, account, parts, until=until)
+
+
+def _lots_again(
+    book: Book, account: AccountState, parts: Sequence[tuple[int, int]], *, until: datetime
+) -> list[Part]:
+    """Return these lots with their parts; closed ones of the account become part of the book again."""
+    assert account.lots is not None
     known = {lot.id: lot for lot in account.lots}
-    wanted, params = db.any_of("l.id", "bigint", [number for number, _ in parts if number not in known])
-    for row in db.ask(_SOME_LOTS.format(wanted=wanted), [account.merchant_id, *params]).rows:
-        known[row[1]] = _lot(row[1:])
-        account.lots.append(known[row[1]])
-    return entry.purchase_id, [(book.sister(known[number], until), part) for number, part in parts]
+    anothers: set[int] = set()
+    if missing := [number for number, _ in parts if number not in known]:
+        wanted, params = db.any_of("l.id", "bigint", missing)
+        for row in db.ask(_SOME_LOTS.format(wanted=wanted), [account.merchant_id, *params]).rows:
+            known[row[1]] = _lot(row[1:])
+            if row[0] == account.id:
+                account.lots.append(known[row[1]])
+            else:
+                anothers.add(row[1])
+    return [
+        (book.sister(known[number], until, is_anothers=number in anothers), part) for number, part in parts
+    ]
 
 
 def purchase_of(hold: HoldState) -> int | None:

@@ -10,9 +10,11 @@ class Reward(Row):
     """
     Something points buy.
 
-    `kind` names a file of `rewards/kinds`, which reads `params`. `stock` is what is left, empty without an
-    end; it falls by a conditional update, never below 0. `per_customer` and `per_day` cap redemptions.
-    `tiers` and `segments` list who may see it; an empty list means everybody. `ends_at` is exclusive.
+    `kind` names a file of `rewards/kinds`, which reads `params`. `cost` is in points, of points as payment
+    the points of one step. `stock` is what is left, empty without an end; it falls by a conditional update,
+    never below 0. `stock_total` is how many there ever were, the number that people tell. `per_customer`
+    and `per_day` cap redemptions. `tiers` and `segments` list who may see it; an empty list means
+    everybody. `ends_at` is exclusive.
     """
 
     prefix = "rwd"
@@ -26,6 +28,7 @@ class Reward(Row):
     params = models.JSONField(default=dict, blank=True)
     cost = models.BigIntegerField(_("cost in points"))
     stock = models.BigIntegerField(_("stock left"), null=True, blank=True)
+    stock_total = models.BigIntegerField(_("stock in all"), null=True, blank=True)
     per_customer = models.IntegerField(_("at most per customer"), null=True, blank=True)
     per_day = models.IntegerField(_("at most per day"), null=True, blank=True)
     valid_days = models.IntegerField(_("days a voucher is valid"), null=True, blank=True)

@@ -13,7 +13,9 @@ from loyalty.refunds import Return
 from loyalty.sale import Sale
 from merchants import keys
 from merchants.models import Store
+from rewards import redemptions
 from tests.cast import staff_of
+from tests.rewards.conftest import put_up
 
 
 @pytest.fixture
@@ -66,6 +68,8 @@ def next_door(bar_nilo, bo, noon):
         merchant=bar_nilo, connection=machine, event_id="nilo-1", type="purchase", body='{"who": "Bo"}',
         status="failed", due_at=noon, occurred_at=noon, received_at=noon,
     )  # fmt: skip
+    mug = put_up(bar_nilo.programs.get(), "mug", kind="gift", cost=1)
+    redemptions.redeem(customer=bo, reward=mug, reference="N-3", at=noon, by="till")
     return bar_nilo
 
 

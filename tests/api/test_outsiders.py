@@ -14,6 +14,7 @@ from api.door import Door
 from merchants.models import SCOPES
 from tests.api.conftest import V1
 from tests.cast import client_of
+from tests.rewards.conftest import put_up
 
 METHODS = ("get", "post", "patch", "delete")
 
@@ -68,6 +69,11 @@ BODIES = {
     ("post", "holds/<str:hold>/cancel"): None,
     ("post", "holds/<str:hold>/capture"): {},
     ("post", "holds/<str:hold>/extend"): {},
+    ("get", "rewards"): None,
+    ("get", "redemptions"): None,
+    ("post", "redemptions"): {"customer": "CUSTOMER", "reward": "espresso", "reference": "X-9"},
+    ("get", "redemptions/<str:redemption>"): None,
+    ("post", "redemptions/<str:redemption>/cancel"): {},
     ("get", "programs"): None,
     ("get", "tiers"): None,
     ("post", "touchpoints"): {"customer": "CUSTOMER", "kind": "page.viewed"},
@@ -101,9 +107,15 @@ def held(till, ana, sold):
     return till.post(f"{V1}/holds", said).json()
 
 
+def redeemed(till, ana, program):
+    put_up(program, cost=0)
+    said = {"customer": ana.public_id, "reward": "espresso", "reference": "X-1"}
+    return till.post(f"{V1}/redemptions", said).json()
+
+
 @pytest.fixture
-def send(ana, sold, merged, held):
-    """`send(client, name)` makes a call that speaks of Ana, her purchase, her merge and her hold."""
+def send(ana, sold, merged, held, redeemed):
+    """`send(client, name)` makes a call that speaks of Ana and of what was done for her."""
 
     def fill(body):
         if isinstance(body, dict):
@@ -117,6 +129,7 @@ def send(ana, sold, merged, held):
         path = route.replace("<str:customer>", ana.public_id).replace("<str:purchase>", sold["id"])
         path = path.replace("<str:merge>", merged["id"])
         path = path.replace("<str:hold>", held["id"])
+        path = path.replace("<str:redemption>", redeemed["id"])
         query = "?q=4000000001" if path.endswith("lookup") else ""
         return getattr(client, method)(f"{V1}/{path}{query}", fill(BODIES[name]), format="json")
 

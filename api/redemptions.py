@@ -1,0 +1,206 @@
+"""Points spent on rewards, and given back."""
+
+from typing import Annotated, Any, Self
+
+import django_filters
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from api import fields
+from api.adjustments import named
+from api.answers import Answer
+from api.door import Door, call
+from api.fields import MOST_POINTS, Body, Minor, Reference, Short
+from api.filters import Filters, PublicId, Since
+from api.reward_shapes import RedemptionOut
+from api.sales import IdentifierIn
+from customers import identifiers
+from customers.identifiers import Given
+from customers.models import Customer
+from lib import public_ids
+from rewards import redemptions
+from rewards.models import Redemption, Reward, Voucher
+from rewards.redemptions import Asked, RedemptionReceipt
+
+STATUS = {"created": 201, "replayed": 200, "changed": 200}
+READ = ("rewards:write", "customers:read")
+
+
+class RedemptionIn(Body):
+    """Who redeems what. Points as payment also say `points`, `basket_minor`, or both."""
+
+    customer: Short | None = Field(None, description="The customer's id; or say `identifier`.")
+    identifier: IdentifierIn | None = None
+    reward: Annotated[str, fields.text(60, least=1)] = Field(description="The reward's id, or its code.")
+    reference: Reference
+    program: Short | None = Field(None, description="Whose rewards a code is looked for in.")
+    points: Annotated[int, Field(strict=True, ge=1, le=MOST_POINTS)] | None = Field(
+        None, description="Points as payment: at most so many."
+    )
+    basket_minor: Minor | None = Field(None, description="Points as payment: what the purchase costs.")
+    purchase_reference: Annotated[str, fields.text(200)] = ""
+
+    @model_validator(mode="after")
+    def _names_one_customer(self) -> Self:
+        if (self.customer is None) == (self.identifier is None):
+            raise PydanticCustomError("not_one", "Say either customer or identifier")
+        return self
+
+
+class CancelIn(Body):
+    reason: Annotated[str, fields.text(200)] = ""
+
+
+class RedemptionFilters(Filters):
+    customer = PublicId(prefix="cus", field_name="customer_id", label="The customer's id")
+    reward = PublicId(prefix="rwd", field_name="reward_id", label="The reward's id")
+    status = django_filters.ChoiceFilter(choices=Redemption.Status.choices, label="Its state")
+    reference = django_filters.CharFilter(label="Its reference")
+    occurred_after = Since(field_name="occurred_at", lookup_expr="gte", label="Not before this time")
+    occurred_before = Since(field_name="occurred_at", lookup_expr="lt", label="Before this time")
+
+
+class Redemptions(Door):
+    @call(
+        scopes=READ,
+        answers={200: RedemptionOut},
+        filters=RedemptionFilters,
+        orderings=("-id", "occurred_at"),
+    )
+    def get(self) -> Answer:
+        """List redemptions, newest first."""
+        rows = Redemption.objects.filter(merchant=self.merchant).select_related("voucher")
+        return self.listed(rows, shape=lambda found: [shown(one) for one in found])
+
+    @call(
+        scopes=("rewards:write",),
+        body=RedemptionIn,
+        answers={201: RedemptionOut, 200: RedemptionOut},
+        moves_points=True,
+    )
+    def post(self, said: RedemptionIn) -> Answer:
+        """
+        Redeem a reward: points are spent, and a voucher with its code comes back where the kind has one.
+
+        Goods are `pending` until staff hand them over. `worth` says what a till can act on.
+        """
+        return self.do(lambda: redeem(self, said), show=answer)
+
+
+class OneRedemption(Door):
+    @call(scopes=READ, answers={200: RedemptionOut})
+    def get(self, redemption: str) -> Answer:
+        """Read a redemption."""
+        return Answer(200, shown(own(self, redemption)))
+
+
+class Cancel(Door):
+    @call(
+        scopes=("rewards:write",),
+        body=CancelIn,
+        may_be_empty=True,
+        answers={200: RedemptionOut},
+        moves_points=True,
+    )
+    def post(self, said: CancelIn, redemption: str) -> Answer:
+        """
+        Undo a redemption: its points and its stock come back, its voucher is worth nothing any more.
+
+        Cancelling again answers the same. A voucher that was used refuses (`voucher_redeemed`).
+        """
+        mine = own(self, redemption)
+        return self.do(
+            lambda: redemptions.cancel(redemption=mine, at=self.at, by=self.by, reason=said.reason),
+            show=lambda receipt: answer(receipt, has_code=False),
+        )
+
+
+def own(door: Door, said: str) -> Redemption:
+    """
+    Return the caller's redemption of this id.
+
+    :raises NotFound: it does not exist, or is somebody else's
+    """
+    number = fields.number(Redemption.prefix, said)
+    rows = Redemption.objects.filter(merchant=door.merchant, pk=number).select_related("voucher", "reward")
+    found = rows.first()
+    if found is None:
+        raise fields.missing()
+    found.merchant = door.merchant
+    return found
+
+
+def redeem(door: Door, said: RedemptionIn) -> RedemptionReceipt:
+    """Redeem what a body asks for."""
+    return redemptions.redeem(
+        customer=_customer(door, said),
+        reward=_reward(door, said),
+        reference=said.reference,
+        at=door.at,
+        by=door.by,
+        asked=Asked(said.points, said.basket_minor, said.purchase_reference),
+    )
+
+
+def _customer(door: Door, said: RedemptionIn) -> Customer:
+    if said.customer is not None:
+        return named(door, said.customer)
+    assert said.identifier is not None
+    given = Given(said.identifier.type, said.identifier.value, said.identifier.source)
+    [owner] = identifiers.resolve(merchant=door.merchant, given=[given])
+    if owner is None:
+        raise fields.missing("/identifier")
+    return named(door, public_ids.show(Customer.prefix, owner))
+
+
+def _reward(door: Door, said: RedemptionIn) -> Reward:
+    rows = Reward.objects.filter(merchant=door.merchant)
+    number = public_ids.read(Reward.prefix, said.reward)
+    if said.program is not None:
+        rows = rows.filter(program_id=fields.number("prg", said.program, pointer="/program"))
+    rows = rows.filter(code=said.reward) if number is None else rows.filter(pk=number)
+    found = rows.order_by("program_id").first()
+    if found is None:
+        raise fields.missing("/reward")
+    return found
+
+
+def answer(receipt: RedemptionReceipt, *, has_code: bool = True) -> Answer:
+    body = shown(receipt.redemption, receipt.voucher, code=receipt.code if has_code else "")
+    return Answer(
+        STATUS[receipt.status],
+        {**body, "balance": receipt.balance},
+        customer_id=receipt.redemption.customer_id,
+    )
+
+
+def shown(row: Redemption, voucher: Voucher | None = None, *, code: str = "") -> dict[str, Any]:
+    """Return a redemption as it is answered."""
+    voucher = voucher or getattr(row, "voucher", None)
+    return {
+        "id": row.public_id,
+        "status": row.status,
+        "customer": public_ids.show(Customer.prefix, row.customer_id),
+        "reward": public_ids.show(Reward.prefix, row.reward_id),
+        "reward_name": row.reward_name,
+        "points": row.points,
+        "worth": row.worth,
+        "voucher": _voucher(voucher, code) if voucher else None,
+        "reference": row.reference,
+        "purchase_reference": row.purchase_reference or None,
+        "note": row.note or None,
+        "occurred_at": row.occurred_at,
+        "closed_at": row.closed_at,
+    }
+
+
+def _voucher(voucher: Voucher, code: str) -> dict[str, Any]:
+    return {
+        "id": voucher.public_id,
+        "code": code or None,
+        "last_four": voucher.last_four,
+        "status": voucher.status,
+        "name": voucher.name,
+        "worth": voucher.worth,
+        "expires_at": voucher.expires_at,
+    }

@@ -1,0 +1,228 @@
+"""Rewards: first the kind is chosen, then its own settings are asked."""
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.core.validators import MinValueValidator
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.translation import gettext as say
+from django.utils.translation import gettext_lazy as _
+from pydantic import ValidationError as Wrong
+
+from lib.admin import ConfigAdmin, OneMerchantForm, dress_input
+from loyalty.admin import rule_form
+from loyalty.admin.rule_form import input_name
+from loyalty.models import Program
+from merchants.models import Merchant
+from rewards import catalogue, program_section
+from rewards.kinds import KINDS, Kind, Params
+from rewards.models import Reward
+
+COUNTS = ("per_customer", "per_day", "valid_days")
+LABELS = {
+    "amount_minor": _("Amount"),
+    "min_basket_minor": _("Smallest purchase"),
+    "percent": _("Percent"),
+    "max_amount_minor": _("Most money off"),
+    "max_percent": _("Most percent of a purchase"),
+    "min_points": _("Fewest points"),
+    "skus": _("Article numbers"),
+    "recipient": _("For"),
+}
+
+
+def plugin(kind: str) -> Kind | None:
+    """Return the plugin of a kind; None when its file is gone."""
+    return KINDS.load().get(kind)
+
+
+class PictureField(forms.URLField):
+    """An address; one without its beginning gets https."""
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(assume_scheme="https", **kwargs)
+
+
+class RewardForm(OneMerchantForm):
+    """A reward with the settings of its kind as inputs. The stock is said in all, what was redeemed included."""
+
+    kind = ""
+    model_of_params: type[Params] = Params
+    tiers = rule_form.Names(
+        label=_("Only for these tiers"), required=False, help_text=_("Separate several with commas.")
+    )
+    segments = rule_form.Names(
+        label=_("Only for these segments"), required=False, help_text=_("Separate several with commas.")
+    )
+
+    class Meta:
+        model = Reward
+        field_classes: ClassVar[dict[str, Any]] = {"image_url": PictureField}
+        fields = [
+            *("program", "code", "name", "description", "cost", "stock_total", "per_customer", "per_day"),
+            *(
+                "valid_days",
+                "tiers",
+                "segments",
+                "starts_at",
+                "ends_at",
+                "image_url",
+                "position",
+                "is_active",
+            ),
+        ]
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        for name in self.model_of_params.model_fields:
+            stored = (self.instance.params or {}).get(name)
+            if stored is not None:
+                self.initial[input_name(name)] = stored
+        for name in COUNTS:
+            if name in self.fields:
+                self.fields[name].validators.append(MinValueValidator(1))
+        for name in ("cost", "stock_total"):
+            if name in self.fields:
+                least = 1 if name == "cost" and self.kind == "points_as_payment" else 0
+                self.fields[name].validators.append(MinValueValidator(least))
+
+    def clean(self) -> dict[str, Any]:
+        said: dict[str, Any] = super().clean() or {}
+        params = {
+            name: said[input_name(name)]
+            for name in self.model_of_params.model_fields
+            if said.get(input_name(name)) not in (None, "", [])
+        }
+        if said.get("starts_at") and said.get("ends_at") and said["starts_at"] >= said["ends_at"]:
+            self.add_error("ends_at", _("The end must be after the beginning."))
+        try:
+            params = program_section.settings(self.kind, params)
+        except Wrong as error:
+            for fault in error.errors(include_url=False):
+                name = input_name(str(fault["loc"][0])) if fault["loc"] else ""
+                if name not in self.errors:
+                    field = name if name in self.fields else None
+                    self.add_error(field, rule_form.in_plain_words(fault))
+        else:
+            self.instance.kind, self.instance.params = self.kind, params
+        return said
+
+
+def inputs(model: type[Params], *, currency: str) -> dict[str, forms.Field]:
+    """Return an input for each setting of a kind."""
+    found: dict[str, forms.Field] = {}
+    for name, info in model.model_fields.items():
+        field = found[input_name(name)] = rule_form.field_for(name, info, currency=currency)
+        field.label = LABELS.get(name, field.label)
+        if name.endswith("_minor"):
+            about = say(info.description or "")
+            field.help_text = say("%(about)s In %(currency)s.") % {"about": about, "currency": currency}
+    return found
+
+
+@admin.register(Reward)
+class RewardAdmin(ConfigAdmin):
+    """A reward is switched off, not deleted: what was redeemed stays known."""
+
+    merchant_from = "program"
+    menu, menu_order, icon = "rewards", 10, "redeem"
+    can_delete = False
+    list_display = ["name", "shown_kind", "cost", "left", "is_active", "program"]
+    list_select_related = ["program__merchant"]
+    list_filter = ["program", "is_active"]
+    search_fields = ["code", "name"]
+    ordering = ["position", "cost", "id"]
+
+    @admin.display(description=_("Kind"), ordering="kind")
+    def shown_kind(self, reward: Reward) -> str:
+        known = plugin(reward.kind)
+        return str(known.label) if known else reward.kind
+
+    @admin.display(description=_("Left"))
+    def left(self, reward: Reward) -> str:
+        if reward.stock is None:
+            return "–"
+        return say("%(left)s of %(total)s") % {"left": reward.stock, "total": reward.stock_total}
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_change_permission(request, obj) and (obj is None or plugin(obj.kind) is not None)
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        if self._kind(request, None):
+            return super().add_view(request, form_url, extra_context)
+        kinds = [
+            {"kind": name, "label": kind.label, "about": say((kind.__doc__ or "").strip())}
+            for name, kind in sorted(KINDS.load().items())
+        ]
+        page = self.page(request, _("What do points buy?"), kinds=kinds)
+        return TemplateResponse(request, "admin/rewards/reward/kinds.html", page)
+
+    def _kind(self, request: HttpRequest, reward: Reward | None) -> str:
+        kind = reward.kind if reward else request.GET.get("kind", "")
+        return kind if plugin(kind) else ""
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        kind = self._kind(request, obj)
+        known = plugin(kind)
+        if known:
+            own = {
+                "kind": kind,
+                "model_of_params": known.Params,
+                **inputs(known.Params, currency=self._currency(request, obj)),
+            }
+            kwargs["form"] = type("Form", (RewardForm,), own)
+        form = super().get_form(request, obj, change=change, **kwargs)
+        rule_form.dress_inputs(form)
+        for name in ("tiers", "segments"):
+            if name in form.base_fields:
+                dress_input(form.base_fields[name].widget)
+        return form
+
+    def _currency(self, request: HttpRequest, reward: Reward | None) -> str:
+        if reward:
+            return reward.program.merchant.currency
+        ids = self._own(request, "add")
+        own = Merchant.objects.all() if ids is None else Merchant.objects.filter(pk__in=ids)
+        return own.values_list("currency", flat=True).first() or "EUR"
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        known = plugin(self._kind(request, obj))
+        if not known:
+            return [(None, {"fields": ["program", "code", "name", "kind", "params", "cost", "is_active"]})]
+        about = say((known.__doc__ or "").strip())
+        own = [input_name(name) for name in known.Params.model_fields]
+        dates = ["starts_at", "ends_at"]
+        return [
+            (
+                known.label,
+                {
+                    "fields": ["program", "code", "name", "description", "cost", *own, "is_active"],
+                    "description": about,
+                },
+            ),
+            (
+                _("Limits"),
+                {
+                    "fields": [
+                        *("stock_total", "per_customer", "per_day"),
+                        *(["valid_days"] if known.makes_voucher else []),
+                    ]
+                },
+            ),
+            (_("When and for whom"), {"fields": [*dates, "tiers", "segments"]}),
+            (_("In the list"), {"fields": ["image_url", "position"]}),
+        ]
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        programs = self.narrow(request, Program.objects.filter(is_active=True), "rewards.add_reward")
+        return {"program": programs.values_list("pk", flat=True).first(), "is_active": True, "valid_days": 30}
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        catalogue.keep(obj)
+        if "stock_total" in form.changed_data and change:
+            catalogue.restock(reward=obj, total=obj.stock_total)
