@@ -16,7 +16,18 @@ from merchants.models import Merchant
 Row = dict[str, Any]
 
 # How the kinds begin that the house notes itself; nobody outside may tell one of these.
-OURS = ("bonus.", "consent.", "customer.", "identifier.", "points.", "purchase.", "refund.", "tier.")
+OURS = (
+    "bonus.",
+    "consent.",
+    "customer.",
+    "gift_card.",
+    "identifier.",
+    "points.",
+    "purchase.",
+    "refund.",
+    "tier.",
+    "voucher.",
+)
 
 
 @db.inside_transaction
