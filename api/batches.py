@@ -10,21 +10,25 @@ from itertools import groupby
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
-from rest_framework.exceptions import PermissionDenied
+from rest_framework.exceptions import PermissionDenied, Throttled
 
-from api import auth, customers, errors, fields, refunds, sales, touchpoints
+from api import auth, customers, errors, fields, refunds, sales, touchpoints, vouchers
+from api.adjustments import named
 from api.answers import Answer
 from api.door import Door, call
 from api.fields import Body, Short, Time
+from api.guessing import guarded
 from api.shapes import BatchOut
 from customers import identifiers
 from customers import touchpoints as diary
 from customers.models import Customer
 from lib import db
-from lib.errors import DomainError, Refused
+from lib.errors import DomainError, Fault, Refused
 from loyalty import members, purchases
 from loyalty import refunds as returns
 from merchants.models import Merchant
+from rewards.codes import UnknownCode
+from rewards.vouchers import UseReceipt
 
 MOST_EVENTS = 1000
 MOST_BYTES = 5 * 1024 * 1024
@@ -33,12 +37,14 @@ SCOPES = {
     "refund": ("purchases:write",),
     "touchpoint": ("customers:write",),
     "customer": ("customers:write",),
+    "redemption": ("rewards:write",),
 }
 BODIES: dict[str, type[Body]] = {
     "purchase": sales.SaleIn,
     "refund": refunds.RefundIn,
     "touchpoint": touchpoints.TouchpointIn,
     "customer": customers.CustomerIn,
+    "redemption": vouchers.VoucherUsedIn,
 }
 STATUS = {"created": "created", "replayed": "replayed", "unmatched": "parked", "parked": "parked"}
 
@@ -49,11 +55,16 @@ class InsufficientScope(Refused):
     code = "insufficient_scope"
 
 
+class TooManyGuesses(Refused):
+    code = "rate_limited"
+    retryable = True
+
+
 class EventIn(Body):
     """One event. `data` is what the single call of its type reads."""
 
     event_id: Annotated[str, fields.text(200, least=1)]
-    type: Literal["purchase", "refund", "touchpoint", "customer"]
+    type: Literal["purchase", "refund", "touchpoint", "customer", "redemption"]
     data: dict[str, Any]
     occurred_at: Time | None = Field(None, description="For data that does not say it.")
     device: Short = ""
@@ -141,6 +152,8 @@ class _Run:
                     item = touchpoints.told(said, at=at, reference=f"event:{event.event_id}"[:200])
                 case customers.CustomerIn():
                     item = customers.newcomer(self.door, said)
+                case vouchers.VoucherUsedIn():
+                    item = (said, named(self.door, said.customer) if said.customer else None, at)
             return event.type, None, item
         except ValidationError as error:
             raise _Bad(errors.malformed(error)) from None
@@ -177,6 +190,25 @@ class _Run:
             else:
                 results.append(one)
         return results
+
+    def _redemptions(self, told: list[Any], program: int | None) -> list[Result | DomainError]:
+        return [self._voucher(*one) for one in told]
+
+    def _voucher(
+        self, said: vouchers.VoucherUsedIn, customer: Customer | None, at: Any
+    ) -> Result | DomainError:
+        def use() -> UseReceipt:
+            return vouchers.redeemed(self.door, said, code=said.code, customer=customer, occurred_at=at)
+
+        try:
+            receipt = guarded(self.door.key, use)
+        except UnknownCode as unknown:
+            return type(unknown)(str(unknown), faults=[Fault("/code", unknown.code, "is no code of ours")])
+        except DomainError as refusal:
+            return refusal
+        except Throttled as limit:
+            return TooManyGuesses(str(limit.detail))
+        return _done(receipt.status, vouchers.used(receipt, at=self.door.at))
 
     def _already(self, told: Sequence[members.Newcomer], added: Sequence[Any]) -> dict[int, int]:
         """Return who is here already with all these identifiers: the event was sent before."""

@@ -9,10 +9,12 @@ from api import (
     docs,
     door,
     entries,
+    gift_cards,
     programs,
     purchases,
     refunds,
     touchpoints,
+    vouchers,
 )
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -37,5 +39,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/programs", programs.Programs.as_view()),
     path("v1/tiers", programs.Tiers.as_view()),
     path("v1/touchpoints", touchpoints.Touchpoints.as_view()),
+    path("v1/vouchers/<str:code>", vouchers.OneVoucher.as_view()),
+    path("v1/vouchers/<str:code>/redeem", vouchers.Redeem.as_view()),
+    path("v1/vouchers/<str:code>/rollback", vouchers.Rollback.as_view()),
+    path("v1/gift-cards", gift_cards.GiftCards.as_view()),
+    path("v1/gift-cards/<str:code>", gift_cards.OneGiftCard.as_view()),
+    path("v1/gift-cards/<str:code>/charge", gift_cards.Charge.as_view()),
+    path("v1/gift-cards/<str:code>/refund", gift_cards.Refund.as_view()),
     re_path(r"^v1(/.*)?$", door.Nowhere.as_view()),
 ]

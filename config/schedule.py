@@ -20,6 +20,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "tiers": every(600, "loyalty.tasks.review_tiers"),
     "sales that wait for somebody": every(600, "loyalty.tasks.match"),
     "birthdays": every(900, "loyalty.tasks.give_birthdays"),
+    "pools that run low": every(600, "rewards.tasks.warn_low_pools"),
     "old codes": every(24 * 3600, "customers.tasks.forget_codes"),
     "old messages": every(24 * 3600, "connectors.tasks.empty_bodies"),
     "old codes and sessions": every(3600, "portal.tasks.forget"),

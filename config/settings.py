@@ -78,12 +78,16 @@ TOUCHPOINT_LISTENERS: list[tuple[str, tuple[str, ...]]] = [
 PERSONAL_DATA = [
     "api.personal_data.HOLDINGS",
     "connectors.personal_data.HOLDINGS",
+    "rewards.personal_data.HOLDINGS",
     "loyalty.personal_data.HOLDINGS",
     "customers.personal_data.HOLDINGS",
 ]
 
 # Parts of the program file that belong to rooms above loyalty: see loyalty/program_sections.py.
 PROGRAM_SECTIONS = ["connectors.program_section.SECTION"]
+
+# Functions of a merchant's id (None: everybody's) that yield what does not add up: `verify_ledger` asks them.
+BOOKS = ["loyalty.ledger.differences", "rewards.gift_cards.differences"]
 
 # Requests ------------------------------------------------------------------------------------------
 
@@ -276,6 +280,7 @@ ADMIN_MENU = [
     ("purchases", _("Purchases")),
     ("points", _("Points")),
     ("program", _("Program")),
+    ("rewards", _("Rewards")),
     ("shop", _("Shop")),
     ("operations", _("Operations")),
 ]
@@ -366,6 +371,8 @@ REST_FRAMEWORK: dict[str, object] = {
 API_RATE_QUOTA = env.int("API_RATE_QUOTA", default=600)
 API_RATE_SECONDS = env.int("API_RATE_SECONDS", default=6)
 API_LOOKUP_LIMIT = env.str("API_LOOKUP_LIMIT", default="600/minute")
+# Wrong codes of vouchers and gift cards, per key and per visitor of the customers' pages.
+CODE_GUESS_LIMIT = env.str("CODE_GUESS_LIMIT", default="20/10 minutes")
 SPECTACULAR_SETTINGS: dict[str, object] = {
     "TITLE": "Loyalty API",
     "DESCRIPTION": "Points, tiers and customers for tills and shops. The guide is docs/guides/till-developers.md.",

@@ -74,7 +74,9 @@ def upload(
         by_digest.setdefault(digest, code)
     locked = CodePool.objects.select_for_update(of=("self",)).get(pk=pool.pk)
     wanted, params = db.any_of("p.digest", "varchar", list(by_digest))
-    there = db.ask(f"SELECT p.digest FROM rewards_poolcode p WHERE p.pool_id = %s AND {wanted}", [pool.pk, *params])
+    there = db.ask(
+        f"SELECT p.digest FROM rewards_poolcode p WHERE p.pool_id = %s AND {wanted}", [pool.pk, *params]
+    )
     duplicates += [by_digest.pop(digest) for (digest,) in there.rows]
     rows = [
         {
@@ -117,7 +119,9 @@ def hand_out(
 
     :raises PoolEmpty: none is left
     """
-    first = vouchers.Voucher.objects.filter(merchant=pool.merchant, origin="pool", reference=reference).first()
+    first = vouchers.Voucher.objects.filter(
+        merchant=pool.merchant, origin="pool", reference=reference
+    ).first()
     if first is not None:
         return IssuedVoucher(first, vouchers.code_of(first))
     # What somebody else has locked may come back, if they are refused later: only who waits knows it is gone.
@@ -172,7 +176,9 @@ def is_low(pool: CodePool, *, at: datetime) -> bool:
 
 def low(*, at: datetime) -> list[CodePool]:
     """Return the pools in which few codes are left."""
-    return [pool for pool in CodePool.objects.select_related("merchant").order_by("pk") if is_low(pool, at=at)]
+    return [
+        pool for pool in CodePool.objects.select_related("merchant").order_by("pk") if is_low(pool, at=at)
+    ]
 
 
 def warn(*, at: datetime) -> int:

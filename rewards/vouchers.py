@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db import IntegrityError
+
 from customers import journey
 from customers.models import Customer
 from lib import db, public_ids, secrets
@@ -166,7 +168,6 @@ def issue_bearer(
             f"Between 1 and {MOST_AT_ONCE:,} codes are made at once.",
             faults=[Fault("/count", "out_of_range", f"1 to {MOST_AT_ONCE}")],
         )
-    # The reference is the lock: of two clicks on the button one is refused by its unique key.
     if _issued(merchant, "staff", f"{reference}/1") is not None:
         raise AlreadyIssued(f"The codes of {reference} were made before and cannot be shown again.")
     made = [codes.new() for _ in range(count)]
@@ -193,11 +194,13 @@ def issue_bearer(
             "created_at": at,
             "by": by,
         }
-        for place, (number, code) in enumerate(
-            zip(public_ids.new_many(count), made, strict=True), start=1
-        )
+        for place, (number, code) in enumerate(zip(public_ids.new_many(count), made, strict=True), start=1)
     ]
-    db.insert(Voucher, rows)
+    try:
+        db.insert(Voucher, rows)
+    except IntegrityError as taken:
+        # Two clicks on the button: the other one was faster. Run again, it is found and refused by name.
+        raise db.Again from taken
     return made
 
 
@@ -427,9 +430,7 @@ def _count(voucher: Voucher, uses: int) -> None:
     if voucher.status != Voucher.Status.CANCELLED:
         is_used_up = voucher.uses is not None and voucher.used >= voucher.uses
         voucher.status = Voucher.Status.REDEEMED if is_used_up else Voucher.Status.ISSUED
-    db.update(
-        Voucher, [{"id": voucher.pk, "used": voucher.used, "status": str(voucher.status)}], key=["id"]
-    )
+    db.update(Voucher, [{"id": voucher.pk, "used": voucher.used, "status": str(voucher.status)}], key=["id"])
 
 
 def _use(merchant: Merchant, source: str, reference: str) -> VoucherUse | None:

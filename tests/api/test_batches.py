@@ -35,7 +35,7 @@ def test_half_a_batch_may_be_bad(till, bought, ana):
             {"type": "purchase", "data": bought(1000, customer="cus_0000000000001")},
             {"type": "purchase", "data": bought(1000, customer="nobody")},
             {"type": "purchase", "data": bought(500)},
-            {"type": "redemption", "data": {}},
+            {"type": "survey", "data": {}},
             {"type": "purchase"},
             {"event_id": 7, "type": "purchase", "data": bought(100)},
             {"type": "purchase", "data": bought(1, customer=None)},

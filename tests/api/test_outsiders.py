@@ -9,7 +9,9 @@ from rest_framework.test import APIClient
 
 from api import urls
 from api.door import Door
+from lib import db
 from merchants.models import SCOPES
+from rewards import codes, vouchers
 from tests.api.conftest import V1
 from tests.cast import client_of
 
@@ -59,6 +61,18 @@ BODIES = {
     ("get", "programs"): None,
     ("get", "tiers"): None,
     ("post", "touchpoints"): {"customer": "CUSTOMER", "kind": "page.viewed"},
+    ("get", "vouchers/<str:code>"): None,
+    ("post", "vouchers/<str:code>/redeem"): {"reference": "U-9"},
+    ("post", "vouchers/<str:code>/rollback"): {"reference": "U-9"},
+    ("post", "gift-cards"): {
+        "amount_minor": 1000,
+        "currency": "EUR",
+        "reference": "G-9",
+        "customer": "CUSTOMER",
+    },
+    ("get", "gift-cards/<str:code>"): None,
+    ("post", "gift-cards/<str:code>/charge"): {"reference": "C-9", "amount_minor": 1},
+    ("post", "gift-cards/<str:code>/refund"): {"reference": "B-9", "amount_minor": 1},
 }
 IN_BODY = [name for name, body in BODIES.items() if body and "CUSTOMER" in str(body) and name[1] != "batches"]
 IN_PATH = [name for name in BODIES if "<" in name[1]]
@@ -74,8 +88,18 @@ def sold(till, bought):
 
 
 @pytest.fixture
-def send(ana, sold):
-    """`send(client, name)` makes a call that speaks of Ana and her purchase."""
+def code(till, ana, cafe, noon):
+    """The code of a voucher and of a gift card of the café: two rows, one code would be a coincidence."""
+    voucher = db.command(vouchers.issue)(
+        merchant=cafe, name="Coffee", worth={}, at=noon, by="t", origin="perk", reference="P", customer=ana
+    )
+    card = {"amount_minor": 1000, "currency": "EUR", "reference": "G-1"}
+    return {"vouchers": voucher.code, "gift-cards": till.post(f"{V1}/gift-cards", card).json()["code"]}
+
+
+@pytest.fixture
+def send(ana, sold, code):
+    """`send(client, name)` makes a call that speaks of Ana, her purchase, her voucher and a gift card."""
 
     def fill(body):
         if isinstance(body, dict):
@@ -87,6 +111,7 @@ def send(ana, sold):
     def make(client, name):
         method, route = name
         path = route.replace("<str:customer>", ana.public_id).replace("<str:purchase>", sold["id"])
+        path = path.replace("<str:code>", code.get(path.split("/")[0], ""))
         query = "?q=4000000001" if path.endswith("lookup") else ""
         return getattr(client, method)(f"{V1}/{path}{query}", fill(BODIES[name]), format="json")
 
@@ -115,11 +140,9 @@ def test_without_the_scope_it_is_refused(send, name, cafe):
 @pytest.mark.parametrize("name", IN_PATH, ids=" ".join)
 def test_anothers_object_does_not_exist(send, outsider_till, till, name):
     theirs = send(outsider_till, name)
-    nobodys = getattr(till, name[0])(
-        f"{V1}/{name[1].replace('<str:customer>', 'cus_0000000000001').replace('<str:purchase>', 'pur_0000000000001')}",
-        BODIES[name],
-        format="json",
-    )
+    path = name[1].replace("<str:customer>", "cus_0000000000001")
+    path = path.replace("<str:purchase>", "pur_0000000000001").replace("<str:code>", codes.new())
+    nobodys = getattr(till, name[0])(f"{V1}/{path}", BODIES[name], format="json")
 
     assert theirs.status_code == nobodys.status_code == 404
     assert _said(theirs) == _said(nobodys)

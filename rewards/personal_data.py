@@ -1,0 +1,62 @@
+"""What this room keeps about a person, and what erasure does to it: the books stay, the person goes."""
+
+from typing import Any
+
+from customers.erasure import Holding, Traces, nobody, plain, shown, theirs
+from rewards.models import GiftCard, GiftCardEntry, Redemption, Voucher, VoucherUse
+
+BOOKS = "Kept: the books must add up. It names a customer who is nobody after erasure."
+
+
+def _forget_codes(traces: Traces) -> None:
+    theirs(Voucher, traces).exclude(sealed_code="").update(sealed_code="")
+
+
+def _forget_card_codes(traces: Traces) -> None:
+    theirs(GiftCard, traces).exclude(sealed_code="").update(sealed_code="")
+
+
+def _card_entries(traces: Traces) -> list[dict[str, Any]]:
+    return plain(
+        GiftCardEntry.objects.filter(
+            merchant=traces.customer.merchant_id, card__customer__in=traces.ids
+        ).order_by("pk"),
+        *("kind", "amount_minor", "balance_after_minor", "reference", "purchase_reference", "created_at"),
+    )
+
+
+HOLDINGS = [
+    Holding(
+        "rewards.Redemption",
+        BOOKS,
+        export=shown(Redemption, "reward_name", "status", "points", "worth", "reference", "occurred_at"),
+    ),
+    Holding(
+        "rewards.Voucher",
+        "Kept as a fact of the books; its code, sealed until then, is emptied: what is left of it is a keyed hash.",
+        erase=_forget_codes,
+        export=shown(
+            Voucher,
+            *("name", "last_four", "worth", "origin", "reference", "status", "uses", "used"),
+            *("starts_at", "expires_at", "created_at"),
+        ),
+    ),
+    Holding(
+        "rewards.VoucherUse",
+        BOOKS,
+        export=shown(VoucherUse, "reference", "purchase_reference", "source", "undoes_id", "occurred_at"),
+    ),
+    Holding(
+        "rewards.GiftCard",
+        "Kept: it is money of whoever holds the card, who can go on paying with it. A code that is still sealed "
+        "is emptied.",
+        erase=_forget_card_codes,
+        export=shown(
+            GiftCard,
+            *("last_four", "currency", "paid_minor", "balance_minor", "expires_at", "created_at"),
+        ),
+    ),
+    Holding("rewards.GiftCardEntry", BOOKS, export=_card_entries),
+    Holding("rewards.PoolCode", "Kept: a keyed hash of a code and the voucher that got it."),
+    *nobody("rewards.Reward", "rewards.CodePool", why="Kept: it is about the shop."),
+]
