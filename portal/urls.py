@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from portal import brand, front, history, home, language, me, sign_in
+from portal import brand, front, history, home, language, me, sign_in, vouchers
 
 app_name = "portal"
 urlpatterns = [
@@ -15,6 +15,7 @@ urlpatterns = [
     path("<slug:slug>/sign-out", sign_in.leave, name="sign_out"),
     path("<slug:slug>/language", language.choose, name="language"),
     path("<slug:slug>/history", history.page, name="history"),
+    path("<slug:slug>/vouchers", vouchers.page, name="vouchers"),
     path("<slug:slug>/me", me.page, name="me"),
     path("<slug:slug>/me/birthday", me.birthday, name="birthday"),
     path("<slug:slug>/me/name", me.name, name="name"),

@@ -22,6 +22,7 @@ from django.utils.cache import add_never_cache_headers, patch_vary_headers
 from customers.models import Customer
 from merchants.models import Merchant
 from portal import words
+from rewards import vouchers
 
 SIGNED_IN = "customers"
 PROVING = "proving"
@@ -48,6 +49,11 @@ class Visit:
         """The customer, on pages that only show when somebody is signed in."""
         assert self.customer is not None
         return self.customer
+
+    @property
+    def has_vouchers(self) -> bool:
+        """Whether the navigation leads to vouchers: only where the shop gives any."""
+        return vouchers.has_any(merchant=self.merchant)
 
 
 def door(page: Page) -> Page:

@@ -14,7 +14,7 @@ from lib import db, public_ids, secrets
 from lib.errors import Malformed, Refused
 from merchants.models import Role
 from rewards import codes, vouchers
-from rewards.models import CodePool, PoolCode, Reward
+from rewards.models import CodePool, PoolCode, Reward, Voucher
 from rewards.vouchers import IssuedVoucher
 
 MOST_AT_ONCE = 50_000
@@ -119,9 +119,7 @@ def hand_out(
 
     :raises PoolEmpty: none is left
     """
-    first = vouchers.Voucher.objects.filter(
-        merchant=pool.merchant, origin="pool", reference=reference
-    ).first()
+    first = Voucher.objects.filter(merchant=pool.merchant, origin="pool", reference=reference).first()
     if first is not None:
         return IssuedVoucher(first, vouchers.code_of(first))
     # What somebody else has locked may come back, if they are refused later: only who waits knows it is gone.

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.core.cache import cache
 from django.db import IntegrityError
+from django.db.models import F
 
 from customers import journey
 from customers.models import Customer
@@ -306,6 +308,28 @@ def of_customer(*, customer: Customer) -> Any:
     )
 
 
+def usable(rows: Any, *, at: datetime) -> Any:
+    """Return the vouchers that can be used, those that end first before the others."""
+    return rows.filter(status__in=OPEN).exclude(expires_at__lte=at).order_by(
+        F("expires_at").asc(nulls_last=True), "-pk"
+    )  # fmt: skip
+
+
+def no_longer_usable(rows: Any, *, at: datetime) -> Any:
+    """Return the vouchers that were used, have expired or were cancelled."""
+    return rows.exclude(status__in=OPEN) | rows.filter(status__in=OPEN, expires_at__lte=at)
+
+
+def has_any(*, merchant: Merchant) -> bool:
+    """Tell whether the merchant gives vouchers at all. Kept a while: every page of a customer asks."""
+    name = f"has-vouchers:{merchant.pk}"
+    kept: bool | None = cache.get(name)
+    if kept is None:
+        kept = Voucher.objects.filter(merchant=merchant).exists()
+        cache.set(name, kept, 3600 if kept else 30)
+    return kept
+
+
 # --- using ------------------------------------------------------------------------------------------------
 
 
@@ -335,16 +359,12 @@ def redeem(
     voucher = _lock(merchant.pk, codes.digests(code))
     if voucher is None:
         raise codes.unknown(code)
-    said = {
-        "code": voucher.pk,
-        "customer": customer.pk if customer else owner_id(voucher),
-        "purchase_reference": purchase_reference,
-    }
+    whose = customer.pk if customer else owner_id(voucher)
+    said = {"code": voucher.pk, "customer": whose, "purchase_reference": purchase_reference}
     if (first := _use(merchant, source, reference)) is not None:
         return _repeat(first, voucher, said)
     when = occurred_at or at
     check(voucher, at=when, customer=customer)
-    whose = said["customer"]
     if voucher.once_per_customer and _has_used(voucher, whose):
         raise VoucherRedeemed("This customer has used the voucher already.")
     use = VoucherUse.objects.create(
