@@ -85,7 +85,7 @@ class VoucherUse(Row):
     prefix = "vus"
 
     merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+", db_index=False)
-    voucher = models.ForeignKey(Voucher, models.PROTECT, related_name="history", db_index=False)
+    voucher = models.ForeignKey(Voucher, models.PROTECT, related_name="trail", db_index=False)
     customer = models.ForeignKey(Customer, models.PROTECT, null=True, related_name="+", db_index=False)
     undoes = models.OneToOneField("self", models.PROTECT, null=True, related_name="undone_by")
     source = models.CharField(max_length=60)

@@ -6,12 +6,15 @@ from django.test import Client
 
 from connectors.models import Connection, InboundEvent
 from customers.identifiers import Given
+from lib import db
 from lib.admin import path_to_merchant, within
 from loyalty import purchases, refunds
 from loyalty.refunds import Return
 from loyalty.sale import Sale
 from merchants import keys
 from merchants.models import Store
+from rewards import gift_cards, pools, vouchers
+from rewards.models import CodePool
 from tests.cast import staff_of
 
 
@@ -56,6 +59,21 @@ def next_door(bar_nilo, bo, noon):
         merchant=bar_nilo, connection=machine, event_id="nilo-1", type="purchase", body='{"who": "Bo"}',
         status="failed", due_at=noon, occurred_at=noon, received_at=noon,
     )  # fmt: skip
+    db.command(vouchers.issue)(
+        merchant=bar_nilo, name="Nilo beer", worth={}, at=noon, by="test", origin="perk",
+        reference="NV-1", customer=bo,
+    )  # fmt: skip
+    pool = CodePool.objects.create(merchant=bar_nilo, code="nilo", name="Nilo pool")
+    pools.upload(pool=pool, given=["nilo-code"], at=noon)
+    gift_cards.buy(
+        merchant=bar_nilo,
+        amount_minor=1000,
+        currency="EUR",
+        reference="NG-1",
+        at=noon,
+        by="test",
+        customer=bo,
+    )
     return bar_nilo
 
 
