@@ -18,7 +18,7 @@ def table(head: Sequence[Any], rows: Iterable[Sequence[Any]]) -> str:
         ((format_html_join("", "<td>{}</td>", ((cell,) for cell in row)),) for row in found),
     )
     shape = (
-        '<div class="l-scroll" tabindex="0"><table class="l-table"><thead><tr>{}</tr></thead>'
+        '<div class="l-scroll l-in-field" tabindex="0"><table class="l-table"><thead><tr>{}</tr></thead>'
         "<tbody>{}</tbody></table></div>"
     )
     return format_html(shape, titles, body)

@@ -16,7 +16,7 @@ from lib.admin import Door, FactAdmin, link_to, merchants_where
 from lib.errors import DomainError
 from loyalty.admin.facts import SureForm
 from merchants.admin import OwnMerchant
-from rewards import vouchers
+from rewards import bearers, vouchers
 from rewards.admin.tables import table
 from rewards.models import Voucher
 
@@ -27,7 +27,7 @@ class IssueForm(OwnMerchant):
     """What is asked before codes are made. `batch` is drawn when the form is shown: two clicks make one lot."""
 
     name = forms.CharField(max_length=120, label=_("Name"), help_text=_("As the till shows it: Free coffee."))
-    count = forms.IntegerField(min_value=1, max_value=vouchers.MOST_AT_ONCE, label=_("How many codes"))
+    count = forms.IntegerField(min_value=1, max_value=bearers.MOST_AT_ONCE, label=_("How many codes"))
     uses = forms.IntegerField(
         min_value=1,
         max_value=1_000_000,
@@ -166,7 +166,7 @@ class VoucherAdmin(FactAdmin):
         )
 
     def _issued(self, request: HttpRequest, said: dict[str, Any]) -> HttpResponse:
-        made = vouchers.issue_bearer(
+        made = bearers.issue(
             merchant=said["merchant"],
             count=said["count"],
             name=said["name"],

@@ -7,11 +7,12 @@ from django.db import IntegrityError, connection
 
 from lib import db
 from loyalty import known
-from rewards import gift_cards, pools, vouchers
+from rewards import bearers, gift_cards, pools, vouchers
+from rewards.bearers import AlreadyIssued
 from rewards.gift_cards import InsufficientBalance
 from rewards.models import CodePool, GiftCard, GiftCardEntry, PoolCode, Voucher, VoucherUse
 from rewards.pools import PoolEmpty
-from rewards.vouchers import AlreadyIssued, VoucherRedeemed
+from rewards.vouchers import VoucherRedeemed
 from tests.races.test_double_tap import needs_rows_locks
 
 pytestmark = [pytest.mark.core, pytest.mark.django_db(transaction=True)]
@@ -177,7 +178,7 @@ def test_a_card_told_by_two_tills_at_once_is_bought_once(cafe, noon, at_once):
 
 def test_two_clicks_make_one_lot_of_codes(cafe, noon, at_once):
     def click(n):
-        return vouchers.issue_bearer(
+        return bearers.issue(
             merchant=cafe, count=50, name="Flyer", worth={}, reference="flyer", at=noon, by="owner"
         )
 

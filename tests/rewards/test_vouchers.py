@@ -13,10 +13,9 @@ from lib.db import NotInTransaction, watching
 from lib.errors import NotFound, Refused
 from loyalty import members
 from loyalty.receipts import ReferenceReused
-from rewards import codes, vouchers
+from rewards import bearers, codes, vouchers
 from rewards.models import Voucher, VoucherUse
 from rewards.vouchers import (
-    AlreadyIssued,
     CustomerRequired,
     VoucherCancelled,
     VoucherExpired,
@@ -251,15 +250,15 @@ def test_a_thousand_codes_for_bearers_are_made_at_once(cafe, noon, use):
     said = {"merchant": cafe, "name": "Flyer", "worth": {}, "reference": "flyer", "at": noon, "by": "owner"}
 
     with watching() as watch:
-        made = vouchers.issue_bearer(count=1000, **said)
+        made = bearers.issue(count=1000, **said)
 
     assert len(set(made)) == Voucher.objects.count() == 1000
     assert watch.statements <= 3
     assert use(made[999]).status == "created"
-    with pytest.raises(AlreadyIssued):
-        vouchers.issue_bearer(count=1, **said)
-    with pytest.raises(vouchers.CountOutOfRange):
-        vouchers.issue_bearer(count=10_001, **said)
+    with pytest.raises(bearers.AlreadyIssued):
+        bearers.issue(count=1, **said)
+    with pytest.raises(bearers.CountOutOfRange):
+        bearers.issue(count=10_001, **said)
 
 
 def test_a_voucher_that_points_bought_is_not_withdrawn_at_the_desk(issue, noon):
