@@ -10,21 +10,25 @@ from itertools import groupby
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
-from rest_framework.exceptions import PermissionDenied
+from rest_framework.exceptions import PermissionDenied, Throttled
 
-from api import auth, customers, errors, fields, redemptions, refunds, sales, touchpoints
+from api import auth, customers, errors, fields, redemptions, refunds, sales, touchpoints, vouchers
+from api.adjustments import named
 from api.answers import Answer
 from api.door import Door, call
 from api.fields import Body, Short, Time
+from api.guessing import guarded
 from api.shapes import BatchOut
 from customers import identifiers
 from customers import touchpoints as diary
 from customers.models import Customer
 from lib import db
-from lib.errors import DomainError, Refused
+from lib.errors import DomainError, Fault, Refused
 from loyalty import members, purchases
 from loyalty import refunds as returns
 from merchants.models import Merchant
+from rewards.codes import UnknownCode
+from rewards.vouchers import UseReceipt
 
 MOST_EVENTS = 1000
 MOST_BYTES = 5 * 1024 * 1024
@@ -49,6 +53,11 @@ Result = dict[str, Any]
 
 class InsufficientScope(Refused):
     code = "insufficient_scope"
+
+
+class TooManyGuesses(Refused):
+    code = "rate_limited"
+    retryable = True
 
 
 class EventIn(Body):
@@ -130,7 +139,10 @@ class _Run:
         try:
             if not auth.allows(self.door.key, SCOPES[event.type]):
                 raise InsufficientScope(f"This key lacks the scope {SCOPES[event.type][0]}.")
-            said = BODIES[event.type].model_validate(event.data)
+            body = BODIES[event.type]
+            if event.type == "redemption" and "code" in event.data:
+                body = vouchers.VoucherUsedIn  # a voucher that the till took while it was offline
+            said = body.model_validate(event.data)
             at = event.occurred_at or self.door.at
             item: Any
             match said:
@@ -145,6 +157,8 @@ class _Run:
                     item = touchpoints.told(said, at=at, reference=f"event:{event.event_id}"[:200])
                 case customers.CustomerIn():
                     item = customers.newcomer(self.door, said)
+                case vouchers.VoucherUsedIn():
+                    item = (said, named(self.door, said.customer) if said.customer else None, at)
             return event.type, None, item
         except ValidationError as error:
             raise _Bad(errors.malformed(error)) from None
@@ -165,14 +179,14 @@ class _Run:
 
     def _redemptions(self, told: list[Any], program: int | None) -> list[Result | DomainError]:
         """Redeem one after the other: the till promises nothing before it has the answer."""
-        results: list[Result | DomainError] = []
-        for said in told:
-            try:
-                receipt = redemptions.redeem(self.door, said)
-                results.append(_done(receipt.status, redemptions.answer(receipt).body))
-            except DomainError as refusal:
-                results.append(refusal)
-        return results
+        return [self._voucher(*one) if isinstance(one, tuple) else self._reward(one) for one in told]
+
+    def _reward(self, said: redemptions.RedemptionIn) -> Result | DomainError:
+        try:
+            receipt = redemptions.redeem(self.door, said)
+        except DomainError as refusal:
+            return refusal
+        return _done(receipt.status, redemptions.answer(receipt).body)
 
     def _touchpoints(self, told: list[Any], program: int | None) -> list[Result | DomainError]:
         noted = diary.record_all(merchant=self.merchant, told=told, at=self.door.at)
@@ -192,6 +206,22 @@ class _Run:
             else:
                 results.append(one)
         return results
+
+    def _voucher(
+        self, said: vouchers.VoucherUsedIn, customer: Customer | None, at: Any
+    ) -> Result | DomainError:
+        def use() -> UseReceipt:
+            return vouchers.redeemed(self.door, said, code=said.code, customer=customer, occurred_at=at)
+
+        try:
+            receipt = guarded(self.door.key, use)
+        except UnknownCode as unknown:
+            return type(unknown)(str(unknown), faults=[Fault("/code", unknown.code, "is no code of ours")])
+        except DomainError as refusal:
+            return refusal
+        except Throttled as limit:
+            return TooManyGuesses(str(limit.detail))
+        return _done(receipt.status, vouchers.used(receipt, at=self.door.at))
 
     def _already(self, told: Sequence[members.Newcomer], added: Sequence[Any]) -> dict[int, int]:
         """Return who is here already with all these identifiers: the event was sent before."""

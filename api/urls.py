@@ -9,6 +9,7 @@ from api import (
     docs,
     door,
     entries,
+    gift_cards,
     holds,
     merges,
     programs,
@@ -19,6 +20,7 @@ from api import (
     rewards,
     touchpoints,
     transfers,
+    vouchers,
 )
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -57,5 +59,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/tiers", programs.Tiers.as_view()),
     path("v1/touchpoints", touchpoints.Touchpoints.as_view()),
     path("v1/transfers", transfers.Transfers.as_view()),
+    path("v1/vouchers/<str:code>", vouchers.OneVoucher.as_view()),
+    path("v1/vouchers/<str:code>/redeem", vouchers.Redeem.as_view()),
+    path("v1/vouchers/<str:code>/rollback", vouchers.Rollback.as_view()),
+    path("v1/gift-cards", gift_cards.GiftCards.as_view()),
+    path("v1/gift-cards/<str:code>", gift_cards.OneGiftCard.as_view()),
+    path("v1/gift-cards/<str:code>/charge", gift_cards.Charge.as_view()),
+    path("v1/gift-cards/<str:code>/refund", gift_cards.Refund.as_view()),
     re_path(r"^v1(/.*)?$", door.Nowhere.as_view()),
 ]

@@ -12,7 +12,7 @@ from bench import place, priority
 
 NAMES = (
     *("purchase_http", "redemption_http", "batch_http", "inbox_drain", "import", "webhook_accept"),
-    *("balance_read", "growth"),
+    *("balance_read", "pool", "growth"),
 )
 
 
@@ -53,7 +53,7 @@ def _run(ground: place.Place, said: argparse.Namespace, *, say) -> list[str]:
         for name in wanted:
             if name != "growth":
                 getattr(measures, "imports" if name == "import" else name)()
-                say(f"{name}: {results.ratios[name]:.2f} of the limit")
+                say(_said(results, name))
     counting.count(opened, results)
     if "growth" in wanted:
         results.growth = growth.measure(ground, limits, said.entries, say=say)
@@ -65,6 +65,15 @@ def _run(ground: place.Place, said: argparse.Namespace, *, say) -> list[str]:
     if said.output:
         report.write(said.output, report.document(results, arguments=_shown(said)))
     return report.missed(results)
+
+
+def _said(results, name: str) -> str:
+    ratio = results.ratios.get(name)
+    return (
+        f"{name}: {results.rates[name]:,.0f} a second"
+        if ratio is None
+        else f"{name}: {ratio:.2f} of the limit"
+    )
 
 
 def _arguments() -> argparse.Namespace:

@@ -8,7 +8,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,6 +25,8 @@ from bench.shop import SLUG, Sales, Shop
 from connectors import connections
 from connectors.models import Connection, InboundEvent
 from lib import db, public_ids
+from rewards import pools
+from rewards.models import CodePool, PoolCode
 
 SIGNED_WITH = "whsec_bench"
 HOOK = f"/hooks/stripe/{SLUG}/main"
@@ -221,28 +223,7 @@ class Measures:
 
     def _drain(self, many: int, *, processes: int) -> float:
         self._store_events(many)
-        workers = [
-            subprocess.Popen(
-                [sys.executable, "-m", "bench.draining"],
-                env=self.place.environment(),
-                cwd=ROOT,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-            for _ in range(processes)
-        ]
-        for worker in workers:
-            assert worker.stdout is not None
-            if worker.stdout.readline() != "ready\n":
-                raise RuntimeError("a draining process did not start")
-        started = time.perf_counter()
-        for worker in workers:
-            assert worker.stdin is not None
-            worker.stdin.write("go\n")
-            worker.stdin.flush()
-        done = sum(int(worker.communicate()[0]) for worker in workers)
-        seconds = time.perf_counter() - started
+        done, seconds = _race([["bench.draining"]] * processes, self.place)
         left = InboundEvent.objects.exclude(status="done").count()
         if done != many or left:
             raise RuntimeError(f"{done} of {many} events were drained, {left} are not done")
@@ -269,6 +250,26 @@ class Measures:
             )
         with transaction.atomic():
             db.insert(InboundEvent, rows)
+
+    def pool(self) -> None:
+        """Codes of another shop, handed out by four processes with four clients each: none is given twice."""
+        rates = [self._hand_out(round(2_500 * self.seconds)) for _ in range(self.rounds)]
+        self.results.rates["pool"] = statistics.median(rates)
+
+    def _hand_out(self, many: int) -> float:
+        at = datetime.now(UTC)
+        self._runs += 1
+        pool, _ = CodePool.objects.get_or_create(
+            merchant=self.shop.merchant, code="bench", defaults={"name": "Bench"}
+        )
+        before = set(PoolCode.objects.filter(pool=pool).values_list("voucher_id", flat=True))
+        pools.upload(pool=pool, given=[f"{self._runs}-{number}" for number in range(many)], at=at)
+        done, seconds = _race([["bench.pooling", f"{self._runs}-{n}"] for n in range(4)], self.place)
+        given = PoolCode.objects.filter(pool=pool).exclude(voucher_id__in=before)
+        vouchers = given.exclude(voucher=None).values("voucher").distinct().count()
+        if (done, given.count(), vouchers) != (many, many, many):
+            raise RuntimeError(f"{done} of {many} codes were handed out, as {vouchers} vouchers")
+        return many / seconds
 
     def imports(self) -> None:
         """`manage.py import_purchases` of a CSV file."""
@@ -302,6 +303,32 @@ class Measures:
         if said.returncode:
             raise RuntimeError(f"import on SQLite: {said.stderr[-2000:]}")
         return float(said.stdout.splitlines()[-1])
+
+
+def _race(programs: Sequence[Sequence[str]], place: Place) -> tuple[int, float]:
+    """Start modules of ours together once all are ready; return the sum of what they did, and the seconds."""
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-m", *program],
+            env=place.environment(),
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for program in programs
+    ]
+    for worker in workers:
+        assert worker.stdout is not None
+        if worker.stdout.readline() != "ready\n":
+            raise RuntimeError("a process of the benchmark did not start")
+    started = time.perf_counter()
+    for worker in workers:
+        assert worker.stdin is not None
+        worker.stdin.write("go\n")
+        worker.stdin.flush()
+    done = sum(int(worker.communicate()[0]) for worker in workers)
+    return done, time.perf_counter() - started
 
 
 def _always(request: bytes) -> Iterator[bytes]:

@@ -60,6 +60,8 @@ def table(results: Results) -> str:
         )
     if sqlite := results.rates.get("import_sqlite"):
         lines.append(f"{'import, SQLite':<16}{_number(sqlite):>10}{'':>10}{'':>8}{'≥ 3,000':>8}")
+    if pool := results.rates.get("pool"):
+        lines.append(f"{'pool, 16 clients':<16}{_number(pool):>10}")
     for name, statements in results.statements.items():
         lines.append(f"{name}: {statements:g} statements in {results.trips[name]:g} round trips")
     return "\n".join(lines)

@@ -17,6 +17,9 @@ from django.core.cache import cache
 from django.core.checks import WARNING, run_checks
 from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
+
+from rewards import pools
 
 OK, WARN, FAIL = "OK", "WARN", "FAIL"
 CLOCK_SECONDS = 2.0
@@ -162,6 +165,14 @@ def disk(name: str) -> Finding:
     )
 
 
+def pools_(name: str) -> Finding:
+    found = pools.low(at=timezone.now())
+    if not found:
+        return Finding("pools", OK, "none runs low")
+    said = ", ".join(f"{pool.name} ({pool.merchant.slug})" for pool in found[:5])
+    return Finding("pools", WARN, f"few codes are left in {said}", "add codes in the admin, below Code pools")
+
+
 CHECKS: list[Callable[[str], Finding]] = [
     settings_,
     database,
@@ -174,11 +185,13 @@ CHECKS: list[Callable[[str], Finding]] = [
     mail_,
     keys,
     disk,
+    pools_,
 ]
 ADVICE = {
     "database": "check DATABASE_URL, then run `python manage.py migrate`",
     "migrations": "check DATABASE_URL",
     "triggers": "run `python manage.py migrate`",
+    "pools_": "run `python manage.py migrate`",
     "broker": START,
     "worker": "start everything with `python manage.py up`, or `celery -A config.celery worker`",
     "cache_": START,

@@ -87,6 +87,9 @@ PERSONAL_DATA = [
 # Parts of the program file that belong to rooms above loyalty: see loyalty/program_sections.py.
 PROGRAM_SECTIONS = ["connectors.program_section.SECTION", "rewards.program_section.SECTION"]
 
+# Functions of a merchant's id (None: everybody's) that yield what does not add up: `verify_ledger` asks them.
+BOOKS = ["loyalty.ledger.differences", "rewards.gift_cards.differences"]
+
 # Requests ------------------------------------------------------------------------------------------
 
 ROOT_URLCONF = "config.urls"
@@ -279,6 +282,7 @@ ADMIN_MENU = [
     ("points", _("Points")),
     ("rewards", _("Rewards")),
     ("program", _("Program")),
+    ("rewards", _("Rewards")),
     ("shop", _("Shop")),
     ("operations", _("Operations")),
 ]
@@ -369,6 +373,8 @@ REST_FRAMEWORK: dict[str, object] = {
 API_RATE_QUOTA = env.int("API_RATE_QUOTA", default=600)
 API_RATE_SECONDS = env.int("API_RATE_SECONDS", default=6)
 API_LOOKUP_LIMIT = env.str("API_LOOKUP_LIMIT", default="600/minute")
+# Wrong codes of vouchers and gift cards, per key and per visitor of the customers' pages.
+CODE_GUESS_LIMIT = env.str("CODE_GUESS_LIMIT", default="20/10 minutes")
 SPECTACULAR_SETTINGS: dict[str, object] = {
     "TITLE": "Loyalty API",
     "DESCRIPTION": "Points, tiers and customers for tills and shops. The guide is docs/guides/till-developers.md.",

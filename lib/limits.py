@@ -6,6 +6,7 @@ process counts for itself: the limits get wider, the doors stay open.
 """
 
 import logging
+import math
 import time
 from functools import cache
 
@@ -38,6 +39,25 @@ def take(limit: str, *key: str) -> bool:
             _closed_until = time.monotonic() + RETRY_SECONDS
             log.warning("limits are counted by this process alone: %s", error)
     return _alone().hit(item, *key)
+
+
+def wait(limit: str, *key: str) -> int:
+    """Return in how many whole seconds one more would be within `limit`; 0: now. Nothing is counted."""
+    global _closed_until
+    item = _limit(limit)
+    shared = _shared()
+    if shared is not None and time.monotonic() >= _closed_until:
+        try:
+            return _seconds(shared, item, key)
+        except StorageError as error:
+            _closed_until = time.monotonic() + RETRY_SECONDS
+            log.warning("limits are counted by this process alone: %s", error)
+    return _seconds(_alone(), item, key)
+
+
+def _seconds(counter: MovingWindowRateLimiter, item: RateLimitItem, key: tuple[str, ...]) -> int:
+    window = counter.get_window_stats(item, *key)
+    return 0 if window.remaining > 0 else max(1, math.ceil(window.reset_time - time.time()))
 
 
 @cache

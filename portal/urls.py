@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from portal import brand, front, history, home, language, me, refer, rewards, sign_in
+from portal import brand, front, history, home, language, me, refer, rewards, sign_in, vouchers
 
 app_name = "portal"
 urlpatterns = [
@@ -21,6 +21,7 @@ urlpatterns = [
     path("<slug:slug>/rewards/mine/<str:redemption>", rewards.redeemed, name="redeemed"),
     path("<slug:slug>/rewards/mine/<str:redemption>/give-back", rewards.give_back, name="give_back"),
     path("<slug:slug>/rewards/<str:reward>", rewards.one, name="reward"),
+    path("<slug:slug>/vouchers", vouchers.page, name="vouchers"),
     path("<slug:slug>/me", me.page, name="me"),
     path("<slug:slug>/me/birthday", me.birthday, name="birthday"),
     path("<slug:slug>/me/name", me.name, name="name"),

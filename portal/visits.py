@@ -23,6 +23,7 @@ from customers.models import Customer
 from loyalty import referrals
 from merchants.models import Merchant
 from portal import words
+from rewards import vouchers
 
 SIGNED_IN = "customers"
 PROVING = "proving"
@@ -55,6 +56,11 @@ class Visit:
         """The customer, on pages that only show when somebody is signed in."""
         assert self.customer is not None
         return self.customer
+
+    @property
+    def has_vouchers(self) -> bool:
+        """Whether the navigation leads to vouchers: only where the shop gives any."""
+        return vouchers.has_any(merchant=self.merchant)
 
 
 def door(page: Page) -> Page:

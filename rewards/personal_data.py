@@ -1,40 +1,70 @@
-"""What this room keeps about a person, and what erasure does to it: the books stay, the codes die."""
+"""What this room keeps about a person, and what erasure does to it: the books stay, the person goes."""
 
-from customers.erasure import Holding, Traces, nobody, shown, theirs
-from rewards.models import Redemption, Voucher, VoucherUse
+from typing import Any
+
+from customers.erasure import Holding, Traces, nobody, plain, shown, theirs
+from rewards.models import GiftCard, GiftCardEntry, Redemption, Voucher, VoucherUse
+
+BOOKS = "Kept: the books must add up. It names a customer who is nobody after erasure."
 
 
 def _end_vouchers(traces: Traces) -> None:
     """Nobody is left to use a bound voucher: what can still be used is cancelled, and every code goes."""
     own = theirs(Voucher, traces)
     own.filter(status__in=("issued", "reserved")).update(status=Voucher.Status.CANCELLED)
-    own.update(sealed_code="")
+    own.exclude(sealed_code="").update(sealed_code="")
+
+
+def _forget_card_codes(traces: Traces) -> None:
+    theirs(GiftCard, traces).exclude(sealed_code="").update(sealed_code="")
+
+
+def _card_entries(traces: Traces) -> list[dict[str, Any]]:
+    return plain(
+        GiftCardEntry.objects.filter(
+            merchant=traces.customer.merchant_id, card__customer__in=traces.ids
+        ).order_by("pk"),
+        *("kind", "amount_minor", "balance_after_minor", "reference", "purchase_reference", "created_at"),
+    )
 
 
 HOLDINGS = [
     Holding(
         "rewards.Redemption",
-        "Kept: points were spent, and the books must add up. It names a customer who is nobody after erasure.",
+        BOOKS,
         erase=lambda traces: theirs(Redemption, traces).update(note=""),
         export=shown(
             Redemption,
-            *("reward_name", "points", "status", "worth", "reference", "purchase_reference"),
+            *("reward_name", "status", "points", "worth", "reference", "purchase_reference"),
             *("occurred_at", "closed_at"),
         ),
     ),
     Holding(
         "rewards.Voucher",
-        "Kept without its code: what was promised and used. What could still be used is cancelled.",
+        "Kept as a fact of the books, without its code; what could still be used is cancelled.",
         erase=_end_vouchers,
         export=shown(
-            Voucher, "name", "worth", "status", "last_four", "used", "uses", "expires_at", "created_at"
+            Voucher,
+            *("name", "last_four", "worth", "origin", "reference", "status", "uses", "used"),
+            *("starts_at", "expires_at", "created_at"),
         ),
     ),
     Holding(
         "rewards.VoucherUse",
-        "Kept: which purchase a voucher was used with.",
-        export=shown(VoucherUse, "voucher__name", "purchase_reference", "occurred_at"),
+        BOOKS,
+        export=shown(VoucherUse, "reference", "purchase_reference", "source", "undoes_id", "occurred_at"),
     ),
-    *nobody("rewards.Reward", "rewards.CodePool", why="Kept: it is about the program."),
-    *nobody("rewards.PoolCode", why="Kept: a code of another shop, sealed. Who got it is on the voucher."),
+    Holding(
+        "rewards.GiftCard",
+        "Kept: it is money of whoever holds the card, who can go on paying with it. A code that is still sealed "
+        "is emptied.",
+        erase=_forget_card_codes,
+        export=shown(
+            GiftCard,
+            *("last_four", "currency", "paid_minor", "balance_minor", "expires_at", "created_at"),
+        ),
+    ),
+    Holding("rewards.GiftCardEntry", BOOKS, export=_card_entries),
+    Holding("rewards.PoolCode", "Kept: a keyed hash of a code and the voucher that got it."),
+    *nobody("rewards.Reward", "rewards.CodePool", why="Kept: it is about the shop."),
 ]

@@ -1,5 +1,5 @@
-"""The admin of rewards: the catalogue is edited, redemptions are read and closed by commands."""
+"""The admin of rewards: the catalogue is edited, pools are filled, facts are read and corrected by commands."""
 
-from rewards.admin import customers, redemptions, rewards
+from rewards.admin import customers, gift_cards, pools, redemptions, rewards, vouchers
 
-__all__ = ["customers", "redemptions", "rewards"]
+__all__ = ["customers", "gift_cards", "pools", "redemptions", "rewards", "vouchers"]

@@ -10,6 +10,9 @@ KEYS = [
     Key("rewards_voucher", "reward_id", "rewards_reward", "id"),
     Key("rewards_voucher", "redemption_id", "rewards_redemption", "id"),
     Key("rewards_voucheruse", "voucher_id", "rewards_voucher", "id"),
+    Key("rewards_voucheruse", "customer_id", "customers_customer", "id"),
+    Key("rewards_giftcard", "customer_id", "customers_customer", "id"),
+    Key("rewards_giftcardentry", "card_id", "rewards_giftcard", "id"),
     Key("rewards_poolcode", "pool_id", "rewards_codepool", "id"),
     Key("rewards_poolcode", "voucher_id", "rewards_voucher", "id"),
 ]

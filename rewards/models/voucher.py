@@ -85,7 +85,7 @@ class VoucherUse(Row):
     prefix = "vus"
 
     merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+", db_index=False)
-    voucher = models.ForeignKey(Voucher, models.PROTECT, related_name="history", db_index=False)
+    voucher = models.ForeignKey(Voucher, models.PROTECT, related_name="trail", db_index=False)
     customer = models.ForeignKey(Customer, models.PROTECT, null=True, related_name="+", db_index=False)
     undoes = models.OneToOneField("self", models.PROTECT, null=True, related_name="undone_by")
     source = models.CharField(max_length=60)
@@ -124,14 +124,18 @@ class CodePool(Row):
 
 
 class PoolCode(Row):
-    """One code of a pool, sealed. `voucher` is who got it; empty: still to be handed out."""
+    """
+    One code of a pool. `voucher` is who got it; empty: still to be handed out.
+
+    It is sealed here only until then; afterwards the voucher has it, and `digest` still knows the code again.
+    """
 
     prefix = "pco"
 
     merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+", db_index=False)
     pool = models.ForeignKey(CodePool, models.PROTECT, related_name="codes", db_index=False)
     digest = models.CharField(max_length=64)
-    sealed_code = models.TextField()
+    sealed_code = models.TextField(blank=True)
     voucher = models.OneToOneField(Voucher, models.PROTECT, null=True, related_name="pool_code")
     expires_at = models.DateTimeField(null=True)
     handed_at = models.DateTimeField(null=True)

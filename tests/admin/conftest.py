@@ -7,13 +7,15 @@ from django.test import Client
 from connectors.models import Connection, InboundEvent
 from customers.identifiers import Given
 from customers.models import Referral
+from lib import db
 from lib.admin import path_to_merchant, within
 from loyalty import members, merges, purchases, refunds
 from loyalty.refunds import Return
 from loyalty.sale import Sale
 from merchants import keys
 from merchants.models import Store
-from rewards import redemptions
+from rewards import gift_cards, pools, redemptions, vouchers
+from rewards.models import CodePool
 from tests.cast import staff_of
 from tests.rewards.conftest import put_up
 
@@ -70,6 +72,21 @@ def next_door(bar_nilo, bo, noon):
     )  # fmt: skip
     mug = put_up(bar_nilo.programs.get(), "mug", kind="gift", cost=1)
     redemptions.redeem(customer=bo, reward=mug, reference="N-3", at=noon, by="till")
+    db.command(vouchers.issue)(
+        merchant=bar_nilo, name="Nilo beer", worth={}, at=noon, by="test", origin="perk",
+        reference="NV-1", customer=bo,
+    )  # fmt: skip
+    pool = CodePool.objects.create(merchant=bar_nilo, code="nilo", name="Nilo pool")
+    pools.upload(pool=pool, given=["nilo-code"], at=noon)
+    gift_cards.buy(
+        merchant=bar_nilo,
+        amount_minor=1000,
+        currency="EUR",
+        reference="NG-1",
+        at=noon,
+        by="test",
+        customer=bo,
+    )
     return bar_nilo
 
 

@@ -6,8 +6,11 @@ from django.urls import reverse
 from playwright.sync_api import expect
 
 from customers.identifiers import Given
+from lib import db
 from loyalty import members, purchases
 from loyalty.models import TierSet
+from rewards import gift_cards, pools, vouchers
+from rewards.models import CodePool
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 SIZES = {"desk": (1280, 900, "light"), "phone": (390, 844, "dark")}
@@ -72,6 +75,44 @@ def test_every_page_of_the_desk_is_clean(page, cafe, ana, sale, noon, owner):
     ]
     for address in addresses:
         check(page, address)
+
+
+def test_vouchers_pools_and_gift_cards_are_clean(page, cafe, ana, noon, owner):
+    voucher = db.command(vouchers.issue)(
+        merchant=cafe,
+        name="Coffee",
+        worth={},
+        at=noon,
+        by="t",
+        origin="perk",
+        reference="P",
+        customer=ana,
+        uses=3,
+    )
+    vouchers.redeem(merchant=cafe, code=voucher.code, reference="U-1", at=noon, by="till")
+    other = db.command(vouchers.issue)(
+        merchant=cafe, name="Tea", worth={}, at=noon, by="t", origin="perk", reference="T", customer=ana
+    )
+    pool = CodePool.objects.create(merchant=cafe, code="cinema", name="Cinema tickets")
+    pools.upload(pool=pool, given=["a", "b"], at=noon)
+    card = gift_cards.buy(merchant=cafe, amount_minor=5000, currency="EUR", reference="G", at=noon, by="till")
+    gift_cards.charge(merchant=cafe, code=card.code, amount_minor=1999, reference="C", at=noon, by="till")
+    sign_in(page, owner)
+
+    for address in (
+        "voucher/",
+        "voucher/add/",
+        f"voucher/{voucher.voucher.pk}/change/",
+        f"voucher/{other.voucher.pk}/change/",
+        f"voucher/{other.voucher.pk}/cancel/",
+        "codepool/",
+        "codepool/add/",
+        f"codepool/{pool.pk}/change/",
+        f"codepool/{pool.pk}/upload/",
+        "giftcard/",
+        f"giftcard/{card.card.pk}/change/",
+    ):
+        check(page, f"/admin/rewards/{address}")
 
 
 def test_points_are_adjusted_with_the_keyboard_alone(page, cafe, ana, owner):

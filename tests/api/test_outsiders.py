@@ -11,7 +11,9 @@ from rest_framework.test import APIClient
 
 from api import urls
 from api.door import Door
+from lib import db
 from merchants.models import SCOPES
+from rewards import codes, vouchers
 from tests.api.conftest import V1
 from tests.cast import client_of
 from tests.rewards.conftest import put_up
@@ -77,6 +79,18 @@ BODIES = {
     ("get", "programs"): None,
     ("get", "tiers"): None,
     ("post", "touchpoints"): {"customer": "CUSTOMER", "kind": "page.viewed"},
+    ("get", "vouchers/<str:code>"): None,
+    ("post", "vouchers/<str:code>/redeem"): {"reference": "U-9"},
+    ("post", "vouchers/<str:code>/rollback"): {"reference": "U-9"},
+    ("post", "gift-cards"): {
+        "amount_minor": 1000,
+        "currency": "EUR",
+        "reference": "G-9",
+        "customer": "CUSTOMER",
+    },
+    ("get", "gift-cards/<str:code>"): None,
+    ("post", "gift-cards/<str:code>/charge"): {"reference": "C-9", "amount_minor": 1},
+    ("post", "gift-cards/<str:code>/refund"): {"reference": "B-9", "amount_minor": 1},
 }
 IN_BODY = [name for name, body in BODIES.items() if body and "CUSTOMER" in str(body) and name[1] != "batches"]
 NOBODYS = re.compile("<str:([a-z]+)>")
@@ -107,6 +121,7 @@ def held(till, ana, sold):
     return till.post(f"{V1}/holds", said).json()
 
 
+@pytest.fixture
 def redeemed(till, ana, program):
     put_up(program, cost=0)
     said = {"customer": ana.public_id, "reward": "espresso", "reference": "X-1"}
@@ -114,7 +129,17 @@ def redeemed(till, ana, program):
 
 
 @pytest.fixture
-def send(ana, sold, merged, held, redeemed):
+def code(till, ana, cafe, noon):
+    """The code of a voucher and of a gift card of the café: two rows, one code would be a coincidence."""
+    voucher = db.command(vouchers.issue)(
+        merchant=cafe, name="Coffee", worth={}, at=noon, by="t", origin="perk", reference="P", customer=ana
+    )
+    card = {"amount_minor": 1000, "currency": "EUR", "reference": "G-1"}
+    return {"vouchers": voucher.code, "gift-cards": till.post(f"{V1}/gift-cards", card).json()["code"]}
+
+
+@pytest.fixture
+def send(ana, sold, merged, held, redeemed, code):
     """`send(client, name)` makes a call that speaks of Ana and of what was done for her."""
 
     def fill(body):
@@ -130,6 +155,7 @@ def send(ana, sold, merged, held, redeemed):
         path = path.replace("<str:merge>", merged["id"])
         path = path.replace("<str:hold>", held["id"])
         path = path.replace("<str:redemption>", redeemed["id"])
+        path = path.replace("<str:code>", code.get(path.split("/")[0], ""))
         query = "?q=4000000001" if path.endswith("lookup") else ""
         return getattr(client, method)(f"{V1}/{path}{query}", fill(BODIES[name]), format="json")
 
@@ -158,7 +184,8 @@ def test_without_the_scope_it_is_refused(send, name, cafe):
 @pytest.mark.parametrize("name", IN_PATH, ids=" ".join)
 def test_anothers_object_does_not_exist(send, outsider_till, till, name):
     theirs = send(outsider_till, name)
-    path = NOBODYS.sub(lambda kind: f"{PREFIXES.get(kind[1], kind[1][:3])}_0000000000001", name[1])
+    path = name[1].replace("<str:code>", codes.new())
+    path = NOBODYS.sub(lambda kind: f"{PREFIXES.get(kind[1], kind[1][:3])}_0000000000001", path)
     nobodys = getattr(till, name[0])(f"{V1}/{path}", BODIES[name], format="json")
 
     assert theirs.status_code == nobodys.status_code == 404

@@ -9,9 +9,11 @@ from playwright.sync_api import expect
 
 from customers.models import Referral
 from customers.referrals import Claim
+from lib import db
 from loyalty import adjustments, members, programs, purchases
 from loyalty.models import EarningRule, Program
 from loyalty.sale import Given, Sale
+from rewards import vouchers
 from tests.portal.visitor import sign_in
 
 pytest_plugins = ["tests.mail"]
@@ -89,6 +91,22 @@ def bring(customer, state, now):
 
 
 @pytest.fixture
+def coffees(mia):
+    """Mia's vouchers: one that ends, one for several times, one that was used and one that ended."""
+    now = timezone.now()
+
+    def give(name, **more):
+        said = {"merchant": mia.merchant, "customer": mia, "worth": {}, "origin": "perk", "by": "test"}
+        return db.command(vouchers.issue)(name=name, reference=name, at=now, **(said | more)).code
+
+    give("Free coffee", expires_at=now + timedelta(days=30))
+    give("Five teas", uses=5)
+    give("Old cake", expires_at=now - timedelta(days=1))
+    vouchers.redeem(merchant=mia.merchant, code=give("Soup"), reference="U-1", at=now, by="till")
+    return mia
+
+
+@pytest.fixture
 def zoe(shop):
     """Zoe, who has nothing but a debt."""
     now = timezone.now()
@@ -163,6 +181,24 @@ def test_every_page_of_a_member_is_fit_for_everybody(visit, mia, size, scheme):
 
     for path in ("", "/history", "/history?show=expired", "/refer", "/me", "/me/leave"):
         assert_fit_for_everybody(page, f"/cafe-mira{path}")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", list(SIZES))
+def test_vouchers_are_fit_for_everybody(visit, coffees, size, scheme):
+    page = visit(size, scheme, coffees)
+
+    assert_fit_for_everybody(page, "/cafe-mira/vouchers")
+    assert page.locator("svg.qr").count() == 2
+    # Dark modules on a light ground in every scheme, or a scanner finds nothing.
+    assert (
+        page.locator("svg.qr path").first.evaluate("one => getComputedStyle(one).fill")
+        == "rgb(255, 255, 255)"
+    )
+
+
+def test_a_page_without_vouchers_is_fit_for_everybody(visit, zoe):
+    assert_fit_for_everybody(visit("phone", "dark", zoe), "/cafe-mira/vouchers")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

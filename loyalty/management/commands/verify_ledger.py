@@ -4,9 +4,10 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.utils.module_loading import import_string
 
-from loyalty import ledger
 from merchants.models import Merchant
 
 MOST_SHOWN = 200
@@ -14,8 +15,8 @@ MOST_SHOWN = 200
 
 class Command(BaseCommand):
     help = (
-        "Rebuild every balance, lot and sum from the entries, compare with what is stored, and print each "
-        "difference. Exits 1 if there is one. Changes nothing."
+        "Rebuild every balance, lot and sum, of points and of gift cards, from the entries, compare with what "
+        "is stored, and print each difference. Exits 1 if there is one. Changes nothing."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -27,10 +28,11 @@ class Command(BaseCommand):
             known = ", ".join(Merchant.objects.order_by("slug").values_list("slug", flat=True)[:20])
             raise CommandError(f"There is no merchant {merchant!r}. Known: {known or 'none yet'}.")
         found = 0
-        for difference in ledger.differences(merchant_id=owner.pk if owner else None):
-            found += 1
-            if found <= MOST_SHOWN:
-                self.stdout.write(difference)
+        for path in settings.BOOKS:
+            for difference in import_string(path)(merchant_id=owner.pk if owner else None):
+                found += 1
+                if found <= MOST_SHOWN:
+                    self.stdout.write(difference)
         if found:
             more = f" (the first {MOST_SHOWN} are shown)" if found > MOST_SHOWN else ""
             self.stderr.write(f"{found:,} differences{more}.")

@@ -1,0 +1,12 @@
+"""The periodic work of the rewards room."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from rewards import pools
+
+
+@shared_task
+def warn_low_pools() -> None:
+    """Write to the owners of pools that run low."""
+    pools.warn(at=timezone.now())
