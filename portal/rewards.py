@@ -145,9 +145,8 @@ def redeemed(visit: Visit, redemption: str) -> HttpResponse:
     row = _find(visit, redemption)
     mine = _mine(row)
     code = redemptions.code_of(mine["voucher"]) if mine["is_open"] else ""
-    grouped = " ".join(code[start : start + 4] for start in range(0, len(code), 4))
     plan = programs.current(merchant=visit.merchant)
-    return show(visit, "redeemed", here="rewards", plan=plan, mine=mine, code=grouped)
+    return show(visit, "redeemed", here="rewards", plan=plan, mine=mine, code=code)
 
 
 @require_POST

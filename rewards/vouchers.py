@@ -138,6 +138,7 @@ def cancel(*, voucher: Voucher, at: datetime, by: str) -> Voucher:
     Cancel a voucher that was not used. Repeating changes nothing.
 
     :raises VoucherRedeemed: it was used; roll the use back first
+    :raises VoucherExpired: it is past its end, and what it promised with it
     """
     mine = _lock(voucher.merchant_id, [voucher.digest])
     assert mine is not None
@@ -145,6 +146,8 @@ def cancel(*, voucher: Voucher, at: datetime, by: str) -> Voucher:
         return mine
     if mine.used:
         raise VoucherRedeemed("This voucher was used: roll its use back first.")
+    if state(mine, at=at) == Voucher.Status.EXPIRED:
+        raise VoucherExpired("This voucher has expired.")
     Voucher.objects.filter(pk=mine.pk).update(status=Voucher.Status.CANCELLED)
     mine.status = voucher.status = Voucher.Status.CANCELLED
     data = {"voucher": mine.public_id, "name": mine.name, "by": by}
