@@ -12,7 +12,7 @@ CODEWORDS = (26, 44, 70, 100, 134, 172, 196, 242, 292, 346)
 CORRECTION = (10, 16, 26, 18, 24, 16, 18, 22, 22, 26)
 BLOCKS = (1, 1, 1, 2, 2, 4, 4, 4, 5, 5)
 # Centers of the alignment marks, as distances from the left.
-ALIGNED = (
+ALIGNED: tuple[tuple[int, ...], ...] = (
     *((), (6, 18), (6, 22), (6, 26), (6, 30), (6, 34)),
     *((6, 22, 38), (6, 24, 42), (6, 26, 46), (6, 28, 50)),
 )

@@ -10,7 +10,7 @@ from customers.referrals import Claim
 from lib import db, qr
 from loyalty import members, programs
 from tests.lib.test_qr import read
-from tests.loyalty.test_referrals import offer
+from tests.loyalty.bringing import offer
 from tests.portal.test_home import text
 from tests.portal.visitor import sign_in
 
