@@ -1,6 +1,6 @@
 """Who brought whom: claimed at the counter, listed for support."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import django_filters
 from django.db.models import Q, QuerySet
@@ -45,7 +45,7 @@ class Referrals(Door):
     def get(self) -> Answer:
         """List referrals with their states and reasons, newest first."""
         rows = Referral.objects.filter(merchant=self.merchant)
-        return self.listed(rows, shape=lambda rows: [referrals.shape(row) for row in rows])
+        return self.listed(rows, shape=lambda rows: [shown(row) for row in rows])
 
 
 class Claims(Door):
@@ -65,7 +65,27 @@ class Claims(Door):
             lambda: referrals.claim(
                 friend=friend, claim=Claim(said.code, device=said.device), at=self.at, by=self.by
             ),
-            show=lambda made: Answer(
-                201 if made[1] else 200, referrals.shape(made[0]), customer_id=friend.pk
-            ),
+            show=lambda made: Answer(201 if made[1] else 200, shown(made[0]), customer_id=friend.pk),
         )
+
+
+def shown(one: Referral) -> dict[str, Any]:
+    """Return a referral as it is answered."""
+    return {
+        "id": one.public_id,
+        "state": one.state,
+        "code": one.code,
+        "referrer": public_ids.show("cus", one.referrer_id),
+        "friend": public_ids.show("cus", one.friend_id),
+        "points": {"referrer": one.referrer_points, "friend": one.friend_points},
+        "signals": one.signals,
+        "refusal": one.refusal or None,
+        "reason": one.reason or None,
+        "purchase": public_ids.show("pur", one.purchase_id) if one.purchase_id else None,
+        "claimed_at": one.claimed_at,
+        "expires_at": one.expires_at,
+        "qualified_at": one.qualified_at,
+        "activates_at": one.activates_at,
+        "rewarded_at": one.rewarded_at,
+        "ended_at": one.ended_at,
+    }

@@ -6,26 +6,21 @@ Who may bring whom is `customers.referrals`. Recording a sale knows nothing of r
 first purchase, to refunds and voids, and `run` finds every minute what came later.
 """
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta
-from typing import Any
-
-from django.db.models import Q
-from django.db.models.functions import Coalesce
+from datetime import datetime, timedelta
 
 from customers import referrals as claims
 from customers.models import Customer, Referral, Touchpoint
 from customers.referrals import Claim
 from lib import db, public_ids
 from lib.errors import Conflict, Fault, Malformed, Refused
-from loyalty import bonuses, calendar, desk, known, lookup, programs
+from loyalty import bonuses, desk, known, lookup, programs, referral_caps
 from loyalty.desk import Desk, Row
 from loyalty.earning.base import UNEARNING_TENDERS
 from loyalty.ledger import Cause, Grant
 from loyalty.lookup import Person
-from loyalty.plan import Plan
 from loyalty.plan import Referral as Terms
+from loyalty.referral_caps import Paid
 from merchants.models import Merchant
 
 __all__ = ["Claim", "approve", "claim", "on_sales", "reject", "run", "terms"]
@@ -33,7 +28,7 @@ __all__ = ["Claim", "approve", "claim", "on_sales", "reject", "run", "terms"]
 SOURCE, KIND = "program", "referral"
 AT_ONCE = 500
 State = Referral.State
-PAID = (State.QUALIFIED, State.REWARDED)
+PAID = referral_caps.PAID
 
 
 class NoReferrals(Refused):
@@ -154,7 +149,9 @@ def _qualify(
         merchant, rows, at=at, purchases=[one for ids in purchases.values() for one in ids]
     )
     given = []
-    paid = _paid_before(work.plan, offered, merchant, {one.referrer_id for one in rows}, people, at=at)
+    paid = referral_caps.paid_before(
+        work.plan, offered, merchant, {one.referrer_id for one in rows}, people, at=at
+    )
     for one in _locked(rows):
         if one.state != State.JOINED:
             continue  # Another worker was faster.
@@ -254,7 +251,7 @@ def _give_both(
     purchase: Row,
     offered: Terms,
     people: Mapping[int, Person],
-    paid: "Counter[tuple[int, str]]",
+    paid: Paid,
 ) -> None:
     """Give both sides' points of one locked referral, in memory, and move its state."""
     referrer, friend = people[one.referrer_id], people[one.friend_id]
@@ -264,11 +261,11 @@ def _give_both(
     one.purchase_id, one.min_amount_minor = purchase["id"], offered.min_amount_minor
     one.qualified_at = work.at
     one.activates_at = max(work.at, purchase["occurred_at"] + timedelta(days=work.plan.refund_return_days))
-    one.refusal = _refusal(work.plan, offered, referrer, paid, at=work.at)
+    one.refusal = referral_caps.refusal(work.plan, offered, referrer, paid, at=work.at)
     one.friend_points = _give(work, one, friend, offered.friend_points, "friend")
     if not one.refusal:
         one.referrer_points = _give(work, one, referrer, offered.referrer_points, "referrer")
-        for period in _periods(work.plan, work.at):
+        for period in referral_caps.periods(work.plan, work.at):
             paid[referrer.customer_id, period] += 1
     is_over = one.activates_at <= work.at
     one.state, one.rewarded_at = (State.REWARDED, work.at) if is_over else (State.QUALIFIED, None)
@@ -302,56 +299,6 @@ def _give(work: Desk, one: Referral, person: Person, points: int, role: str) -> 
 def _lot_of(one: Referral) -> str:
     """Return the name by which a referral's lots are found again: they are no purchase's."""
     return f"referral:{one.public_id}"
-
-
-# --- caps ---------------------------------------------------------------------------------------------
-
-
-def _periods(plan: Plan, at: datetime) -> tuple[str, str]:
-    local = plan.local(at)
-    return f"{local:%Y-%m}", f"{local:%Y}"
-
-
-def _paid_before(
-    plan: Plan,
-    offered: Terms,
-    merchant: Merchant,
-    referrers: Collection[int],
-    people: Mapping[int, Person],
-    *,
-    at: datetime,
-) -> "Counter[tuple[int, str]]":
-    """Count the referrals that paid each referrer this local month and year. Asked behind the accounts' lock."""
-    counts: Counter[tuple[int, str]] = Counter()
-    if not (offered.cap_per_month or offered.cap_per_year):
-        return counts
-    ids = {people[number].customer_id for number in referrers}
-    year = calendar.midnight(date(plan.local(at).year, 1, 1), plan.zone)
-    rows = (
-        Referral.objects.filter(
-            merchant=merchant, state__in=PAID, referrer_points__gt=0, qualified_at__gte=year
-        )
-        .filter(Q(referrer__in=ids) | Q(referrer__merged_into__in=ids))
-        .annotate(whose=Coalesce("referrer__merged_into", "referrer"))
-    )
-    for number, when in rows.values_list("whose", "qualified_at"):
-        assert when is not None
-        counts.update((number, period) for period in _periods(plan, when))
-    return counts
-
-
-def _refusal(
-    plan: Plan, offered: Terms, referrer: Person, paid: "Counter[tuple[int, str]]", *, at: datetime
-) -> str:
-    """Return why the referrer gets nothing while the friend does; empty when they get theirs."""
-    if referrer.status != Customer.Status.ACTIVE:
-        return "referrer_gone"
-    month, year = _periods(plan, at)
-    if offered.cap_per_month is not None and paid[referrer.customer_id, month] >= offered.cap_per_month:
-        return "cap_per_month_reached"
-    if offered.cap_per_year is not None and paid[referrer.customer_id, year] >= offered.cap_per_year:
-        return "cap_per_year_reached"
-    return ""
 
 
 # --- taking back --------------------------------------------------------------------------------------
@@ -442,25 +389,3 @@ def _decide(one: Referral, state: State, *, at: datetime, by: str, reason: str =
     one.state, one.decided_at, one.decided_by, one.reason = state, at, by, reason
     one.save(update_fields=["state", "decided_at", "decided_by", "reason", "ended_at"])
     claims.note([one], at=at, by=by)
-
-
-def shape(one: Referral) -> dict[str, Any]:
-    """Return a referral as the doors show it."""
-    return {
-        "id": one.public_id,
-        "state": one.state,
-        "code": one.code,
-        "referrer": public_ids.show("cus", one.referrer_id),
-        "friend": public_ids.show("cus", one.friend_id),
-        "points": {"referrer": one.referrer_points, "friend": one.friend_points},
-        "signals": one.signals,
-        "refusal": one.refusal or None,
-        "reason": one.reason or None,
-        "purchase": public_ids.show("pur", one.purchase_id) if one.purchase_id else None,
-        "claimed_at": one.claimed_at,
-        "expires_at": one.expires_at,
-        "qualified_at": one.qualified_at,
-        "activates_at": one.activates_at,
-        "rewarded_at": one.rewarded_at,
-        "ended_at": one.ended_at,
-    }

@@ -9,7 +9,7 @@ from customers.referrals import Claim
 from loyalty import members
 from loyalty.models import Program
 from tests.cast import NOON
-from tests.loyalty.test_referrals import buy, offer, points
+from tests.loyalty.bringing import buy, offer, points
 
 pytestmark = pytest.mark.django_db
 

@@ -8,7 +8,7 @@ from customers.models import Customer, Referral
 from lib import db
 from tests.api.conftest import V1, buy
 from tests.cast import NOON
-from tests.loyalty.test_referrals import offer, relay
+from tests.loyalty.bringing import offer, relay
 
 pytestmark = pytest.mark.core
 

@@ -14,7 +14,7 @@ from loyalty import ledger, members, purchases, referrals, refunds
 from loyalty.refunds import Return
 from loyalty.sale import Sale
 from tests.cast import NOON
-from tests.loyalty.test_referrals import offer
+from tests.loyalty.bringing import offer
 
 pytestmark = [pytest.mark.core, pytest.mark.django_db(transaction=True)]
 needs_rows_locks = pytest.mark.skipif(
