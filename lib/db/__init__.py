@@ -4,7 +4,7 @@ The one place that knows which database this is.
 Commands own the transaction (`@command`), steps require one (`@inside_transaction`). `ask`, `insert`
 and `update` speak SQL that is the same text for one row and for a thousand; on PostgreSQL the
 rows travel as one JSON parameter, or by COPY when there are many, and statements inside `together()`
-share one round trip (psycopg's pipeline mode). On SQLite the same calls run one after another.
+share one round trip (`wire`: libpq's pipeline). On SQLite the same calls run one after another.
 """
 
 from lib.db.commands import (
