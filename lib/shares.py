@@ -1,10 +1,9 @@
 """One long job done by several processes at once, each its own share, all heard in one place."""
 
-import multiprocessing
 import os
-import sys
+import signal
 from collections.abc import Callable
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection, Pipe, wait
 from typing import Any
 
 from django.db import connections
@@ -30,27 +29,43 @@ def run(work: Work, *, parts: int, hear: Callable[[int, Any], None]) -> None:
         work(0, 1, lambda message: hear(0, message))
         return
     connections.close_all()  # a connection has one owner: children that inherit it would talk at once
-    fork = multiprocessing.get_context("fork")
     ends: dict[Connection, int] = {}
-    processes = []
-    for part in range(parts):
-        ours, theirs = fork.Pipe(duplex=False)
-        # Daemons end with this process, whatever ends it.
-        process = fork.Process(target=_child, args=(work, part, parts, theirs), daemon=True)
-        process.start()
-        theirs.close()
-        ends[ours] = part
-        processes.append(process)
+    running: set[int] = set()
     try:
+        for part in range(parts):
+            ours, theirs = Pipe(duplex=False)
+            running.add(_start(work, part, parts, theirs))
+            theirs.close()
+            ends[ours] = part
         _listen(ends, hear)
-        for process in processes:
-            process.join()
-            if process.exitcode:
-                raise ShareFailed(f"A process was ended by signal {-process.exitcode}.")
+        for process in list(running):
+            ended = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+            running.discard(process)
+            if ended:
+                raise ShareFailed(f"A process was ended by signal {-ended}.")
     finally:
-        for process in processes:
-            process.terminate()
-            process.join()
+        # What a killed process had not committed is rolled back.
+        for process in running:
+            os.kill(process, signal.SIGKILL)
+        for process in running:
+            os.waitpid(process, 0)
+
+
+def _start(work: Work, part: int, parts: int, end: Connection) -> int:
+    """
+    Return the id of a new process that does one part.
+
+    A plain fork: multiprocessing would let the child close what the broker's library has open, and the
+    children would wait for each other's answers on one socket, for ever.
+    """
+    process = os.fork()
+    if process:
+        return process
+    code = 1
+    try:
+        code = _child(work, part, parts, end)
+    finally:
+        os._exit(code)
 
 
 def _listen(ends: dict[Connection, int], hear: Callable[[int, Any], None]) -> None:
@@ -67,16 +82,17 @@ def _listen(ends: dict[Connection, int], hear: Callable[[int, Any], None]) -> No
             hear(ends[end], message)
 
 
-def _child(work: Work, part: int, parts: int, end: Connection) -> None:
+def _child(work: Work, part: int, parts: int, end: Connection) -> int:
     try:
         work(part, parts, lambda message: end.send((False, message)))
     except KeyboardInterrupt:
-        sys.exit(130)
+        return 130
     except BaseException as error:
         end.send((True, str(error) or type(error).__name__))
     finally:
         end.close()
         connections.close_all()
+    return 0
 
 
 def processors() -> int:

@@ -4,8 +4,11 @@ import os
 import signal
 
 import pytest
+from kombu import Connection
 
 from lib import shares
+from lib.embedded import broker_url
+from tests.servers import start_redis
 
 
 def test_every_part_is_done_once_and_heard_in_order():
@@ -45,3 +48,18 @@ def test_a_killed_process_is_noticed():
 
     with pytest.raises(shares.ShareFailed, match="signal 9"):
         shares.run(work, parts=2, hear=lambda *_: None)
+
+
+def test_what_the_broker_has_open_keeps_no_process_waiting(tmp_path_factory):
+    """The children inherit a channel that waits for an answer: one that closes it would wait for ever."""
+    server = start_redis(tmp_path_factory.mktemp("r"))
+    waiting = Connection(broker_url(server.url), transport_options={"max_retries": 0})
+    pool = waiting.Pool(2)
+    with pool.acquire() as line, line.SimpleQueue("nothing") as queue:
+        with pytest.raises(queue.Empty):
+            queue.get(timeout=0.1)
+        heard = []
+        shares.run(lambda part, parts, tell: tell(part), parts=2, hear=lambda part, _: heard.append(part))
+
+    assert sorted(heard) == [0, 1]
+    server.stop()
