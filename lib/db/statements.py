@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 from django.db import DEFAULT_DB_ALIAS, connection, connections, models
@@ -186,12 +186,14 @@ def _writes_as_one(writes: Sequence[Statement]) -> list[Statement]:
 _COUNTED = " RETURNING 1"
 
 
-def _write(sql: str, params: Sequence[Any]) -> Answer:
+def _put(sql: str, params: Sequence[Any], kind: Literal["asks", "looks", "writes"]) -> Answer:
+    """Send a statement, or gather it among its kind inside `together()`."""
+    answer = Answer()
     gathered = _gathered.get()
     if gathered is None:
-        return ask(sql, params)
-    answer = Answer()
-    gathered.writes.append((sql, params, answer))
+        _send([(sql, params, answer)])
+    else:
+        getattr(gathered, kind).append((sql, params, answer))
     return answer
 
 
@@ -201,13 +203,7 @@ def ask(sql: str, params: Sequence[Any] = ()) -> Answer:
         cursor = connection.cursor()
         cursor.execute(_given_first(sql), [plain(value) for value in params])
         return Answer(cursor)
-    answer = Answer()
-    gathered = _gathered.get()
-    if gathered is None:
-        _send([(sql, params, answer)])
-    else:
-        gathered.asks.append((sql, params, answer))
-    return answer
+    return _put(sql, params, "asks")
 
 
 def look(sql: str, params: Sequence[Any] = ()) -> Answer:
@@ -217,12 +213,7 @@ def look(sql: str, params: Sequence[Any] = ()) -> Answer:
     Inside `together()` all looks are one statement. Times and dates are then text: read them by `db.time`
     and `db.day`.
     """
-    gathered = _gathered.get()
-    if gathered is None:
-        return ask(sql, params)
-    answer = Answer()
-    gathered.looks.append((sql, params, answer))
-    return answer
+    return _put(sql, params, "looks") if is_postgres() else ask(sql, params)
 
 
 @lru_cache(maxsize=512)
@@ -251,9 +242,10 @@ def insert(model: type[models.Model], rows: Sequence[Row], *, on_conflict: str =
                 [table.flat(row) for row in rows],
             )
     elif on_conflict or len(rows) < COPY_FROM_ROWS or _gathered.get() is not None:
-        _write(
+        _put(
             table.insert_rows + (f" ON CONFLICT {on_conflict}" if on_conflict else ""),
             [orjson.dumps(rows).decode()],
+            "writes",
         )
     else:
         _copy(table, rows)
@@ -267,9 +259,10 @@ def claim(model: type[models.Model], row: Row, *, on_conflict: str, params: Sequ
     """
     table = table_of(model, tuple(row))
     if is_postgres():
-        return _write(
+        return _put(
             f"{table.insert_rows} ON CONFLICT {on_conflict}{_COUNTED}",
             [orjson.dumps([row]).decode(), *params],
+            "writes",
         )
     return ask(f"{table.insert_values} ON CONFLICT {on_conflict}{_COUNTED}", [*table.flat(row), *params])
 
@@ -298,10 +291,11 @@ def update(model: type[models.Model], rows: Sequence[Row], *, key: Sequence[str]
         table = table_of(model, tuple(rows[0]))
         sets = ", ".join(f'"{name}" = given."{name}"' for name in columns)
         match = " AND ".join(f'{table.name}."{name}" = given."{name}"' for name in key)
-        _write(
+        _put(
             f"UPDATE {table.name} SET {sets} FROM (SELECT * FROM json_to_recordset(%s::json) "
             f"AS r({table.types}) {_limit(len(rows))}) AS given WHERE {match} {extra}",
             [orjson.dumps(rows).decode()],
+            "writes",
         )
         return
     table = table_of(model, (*columns, *key))

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from functools import lru_cache
 from select import POLLIN, POLLOUT, poll
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from psycopg import Connection, OperationalError, errors, pq
 from psycopg.adapt import PyFormat, Transformer
@@ -83,15 +82,13 @@ class Wire:
 
         :raises psycopg.Error: of the first that fails; those after it are not run
         """
-        if self._begins():
-            return self.send_in_transaction([("BEGIN", ()), *asked])[1:]
-        return self.send_in_transaction(asked)
-
-    def send_in_transaction(self, asked: Sequence[tuple[str, Sequence[Any]]]) -> list[Result]:
-        ready = [self._ready(sql, params) for sql, params in asked]
+        first: list[tuple[str, Sequence[Any]]] = [("BEGIN", ())] if self._begins() else []
+        ready = [self._ready(sql, params) for sql, params in (*first, *asked)]
         if len(ready) > 1 and sum(_size(values) for _, values, _ in ready) < MOST_AHEAD:
-            return self._ahead(ready)
-        return [self._alone(*one) for one in ready]
+            found = self._ahead(ready)
+        else:
+            found = [self._alone(*one) for one in ready]
+        return found[len(first) :]
 
     def _begins(self) -> bool:
         return (
@@ -187,14 +184,16 @@ class Wire:
         return OperationalError(f"the connection is lost: {self._pgconn.get_error_message()}")
 
 
-_wires: "WeakKeyDictionary[Connection[Any], Wire]" = WeakKeyDictionary()
+# A wire holds its connection, so it is kept there and nowhere else: both go together.
+_KEPT_AS = "_loyalty_wire"
 
 
 def wire(connection: "Connection[Any]") -> Wire:
     """Return the wire of a connection, always the same."""
-    found = _wires.get(connection)
+    found: Wire | None = getattr(connection, _KEPT_AS, None)
     if found is None:
-        found = _wires[connection] = Wire(connection)
+        found = Wire(connection)
+        setattr(connection, _KEPT_AS, found)
     return found
 
 
