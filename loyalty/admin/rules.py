@@ -1,27 +1,20 @@
 """Earning rules: first the kind is chosen, then its own settings are asked."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
+from django.http import HttpRequest
 from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from lib import money
-from lib.admin import ConfigAdmin
 from loyalty.admin import rule_form
+from loyalty.admin.kinds import KindAdmin
 from loyalty.admin.program import put_in_force
-from loyalty.earning import RULES, Rule
+from loyalty.earning import RULES
 from loyalty.models import EarningRule, Program
-from merchants.models import Merchant
-
-
-def plugin(kind: str) -> Rule | None:
-    """Return the plugin of a kind; None when its file is gone."""
-    return RULES.load().get(kind)
 
 
 def summary(rule: EarningRule) -> str:
@@ -43,7 +36,9 @@ def summary(rule: EarningRule) -> str:
 
 
 @admin.register(EarningRule)
-class EarningRuleAdmin(ConfigAdmin):
+class EarningRuleAdmin(KindAdmin):
+    kinds, form_of_kind = RULES, rule_form.RuleForm
+    question, names_kinds = _("How do customers earn points?"), _("Kinds of earning rules")
     merchant_from = "program"
     menu, menu_order, icon = "program", 20, "add_circle"
     list_display = ["code", "shown_kind", "gives", "is_active", "program"]
@@ -53,55 +48,18 @@ class EarningRuleAdmin(ConfigAdmin):
 
     @admin.display(description=_("Kind"), ordering="kind")
     def shown_kind(self, rule: EarningRule) -> str:
-        known = plugin(rule.kind)
+        known = self.plugin(rule.kind)
         return say(known.label) if known else rule.kind
 
     @admin.display(description=_("Gives"))
     def gives(self, rule: EarningRule) -> str:
         return summary(rule)
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_change_permission(request, obj) and (obj is None or plugin(obj.kind) is not None)
-
-    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
-        if not self.has_add_permission(request):
-            raise PermissionDenied
-        if self._kind(request, None):
-            return super().add_view(request, form_url, extra_context)
-        kinds = [
-            {"kind": kind, "label": say(rule.label), "about": say((rule.__doc__ or "").strip())}
-            for kind, rule in sorted(RULES.load().items(), key=lambda item: (item[1].role != "base", item[0]))
-        ]
-        page = self.page(request, _("How do customers earn points?"), kinds=kinds)
-        return TemplateResponse(request, "admin/loyalty/earningrule/kinds.html", page)
-
-    def _kind(self, request: HttpRequest, rule: EarningRule | None) -> str:
-        kind = rule.kind if rule else request.GET.get("kind", "")
-        return kind if plugin(kind) else ""
-
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        kind = self._kind(request, obj)
-        known = plugin(kind)
-        if known:
-            own = {
-                "kind": kind,
-                "model_of_params": known.Params,
-                **rule_form.inputs(known.Params, currency=self._currency(request, obj)),
-            }
-            kwargs["form"] = type("Form", (rule_form.RuleForm,), own)
-        form = super().get_form(request, obj, change=change, **kwargs)
-        rule_form.dress_inputs(form)
-        return form
-
-    def _currency(self, request: HttpRequest, rule: EarningRule | None) -> str:
-        if rule:
-            return rule.program.merchant.currency
-        ids = self._own(request, "add")
-        own = Merchant.objects.all() if ids is None else Merchant.objects.filter(pk__in=ids)
-        return own.values_list("currency", flat=True).first() or "EUR"
+    def offered(self) -> Iterable[tuple[str, Any]]:
+        return sorted(self.kinds.load().items(), key=lambda item: (item[1].role != "base", item[0]))
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        known = plugin(self._kind(request, obj))
+        known = self.plugin(self.kind(request, obj))
         if not known:
             return [(None, {"fields": ["program", "code", "kind", "params", "is_active"]})]
         about = say((known.__doc__ or "").strip())
@@ -110,7 +68,7 @@ class EarningRuleAdmin(ConfigAdmin):
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         programs = self.narrow(request, Program.objects.filter(is_active=True), "loyalty.add_earningrule")
-        kind = self._kind(request, None)
+        kind = self.kind(request, None)
         taken = set(
             EarningRule.objects.filter(program__in=programs, code__startswith=kind).values_list(
                 "code", flat=True

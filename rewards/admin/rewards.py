@@ -1,24 +1,23 @@
 """Rewards: first the kind is chosen, then its own settings are asked."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.core.validators import MinValueValidator
-from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
+from django.http import HttpRequest
 from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 from pydantic import ValidationError as Wrong
 
-from lib.admin import ConfigAdmin, OneMerchantForm, dress_input
+from lib.admin import OneMerchantForm, dress_input
 from loyalty.admin import rule_form
+from loyalty.admin.kinds import KindAdmin
 from loyalty.admin.rule_form import input_name
 from loyalty.models import Program
-from merchants.models import Merchant
 from rewards import catalogue, program_section
-from rewards.kinds import KINDS, Kind, Params
+from rewards.kinds import KINDS, Params
 from rewards.models import Reward
 
 COUNTS = ("per_customer", "per_day", "valid_days")
@@ -32,11 +31,6 @@ LABELS = {
     "skus": _("Article numbers"),
     "recipient": _("For"),
 }
-
-
-def plugin(kind: str) -> Kind | None:
-    """Return the plugin of a kind; None when its file is gone."""
-    return KINDS.load().get(kind)
 
 
 class PictureField(forms.URLField):
@@ -124,9 +118,11 @@ def inputs(model: type[Params], *, currency: str) -> dict[str, forms.Field]:
 
 
 @admin.register(Reward)
-class RewardAdmin(ConfigAdmin):
+class RewardAdmin(KindAdmin):
     """A reward is switched off, not deleted: what was redeemed stays known."""
 
+    kinds, form_of_kind = KINDS, RewardForm
+    question, names_kinds = _("What do points buy?"), _("Kinds of rewards")
     merchant_from = "program"
     menu, menu_order, icon = "rewards", 10, "redeem"
     can_delete = False
@@ -138,7 +134,7 @@ class RewardAdmin(ConfigAdmin):
 
     @admin.display(description=_("Kind"), ordering="kind")
     def shown_kind(self, reward: Reward) -> str:
-        known = plugin(reward.kind)
+        known = self.plugin(reward.kind)
         return str(known.label) if known else reward.kind
 
     @admin.display(description=_("Left"))
@@ -147,51 +143,18 @@ class RewardAdmin(ConfigAdmin):
             return "–"
         return say("%(left)s of %(total)s") % {"left": reward.stock, "total": reward.stock_total}
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_change_permission(request, obj) and (obj is None or plugin(obj.kind) is not None)
-
-    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
-        if not self.has_add_permission(request):
-            raise PermissionDenied
-        if self._kind(request, None):
-            return super().add_view(request, form_url, extra_context)
-        kinds = [
-            {"kind": name, "label": kind.label, "about": say((kind.__doc__ or "").strip())}
-            for name, kind in sorted(KINDS.load().items())
-        ]
-        page = self.page(request, _("What do points buy?"), kinds=kinds)
-        return TemplateResponse(request, "admin/rewards/reward/kinds.html", page)
-
-    def _kind(self, request: HttpRequest, reward: Reward | None) -> str:
-        kind = reward.kind if reward else request.GET.get("kind", "")
-        return kind if plugin(kind) else ""
+    def inputs(self, params: Any, *, currency: str) -> Mapping[str, forms.Field]:
+        return inputs(params, currency=currency)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        kind = self._kind(request, obj)
-        known = plugin(kind)
-        if known:
-            own = {
-                "kind": kind,
-                "model_of_params": known.Params,
-                **inputs(known.Params, currency=self._currency(request, obj)),
-            }
-            kwargs["form"] = type("Form", (RewardForm,), own)
         form = super().get_form(request, obj, change=change, **kwargs)
-        rule_form.dress_inputs(form)
         for name in ("tiers", "segments"):
             if name in form.base_fields:
                 dress_input(form.base_fields[name].widget)
         return form
 
-    def _currency(self, request: HttpRequest, reward: Reward | None) -> str:
-        if reward:
-            return reward.program.merchant.currency
-        ids = self._own(request, "add")
-        own = Merchant.objects.all() if ids is None else Merchant.objects.filter(pk__in=ids)
-        return own.values_list("currency", flat=True).first() or "EUR"
-
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        known = plugin(self._kind(request, obj))
+        known = self.plugin(self.kind(request, obj))
         if not known:
             return [(None, {"fields": ["program", "code", "name", "kind", "params", "cost", "is_active"]})]
         about = say((known.__doc__ or "").strip())
