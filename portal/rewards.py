@@ -16,7 +16,7 @@ from lib.errors import DomainError
 from loyalty import programs
 from portal import refusals
 from portal.visits import Visit, member_door, show
-from rewards import catalogue, redemptions
+from rewards import catalogue, redemptions, vouchers
 from rewards.catalogue import Offer
 from rewards.models import Redemption
 
@@ -144,7 +144,7 @@ def redeemed(visit: Visit, redemption: str) -> HttpResponse:
     """One redemption: the voucher with its code while it can be used."""
     row = _find(visit, redemption)
     mine = _mine(row)
-    code = redemptions.code_of(mine["voucher"]) if mine["is_open"] else ""
+    code = vouchers.code_of(mine["voucher"]) if mine["voucher"] and mine["is_open"] else ""
     plan = programs.current(merchant=visit.merchant)
     return show(visit, "redeemed", here="rewards", plan=plan, mine=mine, code=code)
 

@@ -11,13 +11,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from customers.models import Customer
-from lib import db, public_ids, secrets
-from lib.errors import Conflict, Fault, Malformed, Refused
+from lib import db, public_ids
+from lib.errors import Conflict, Fault, Malformed, ReferenceReused, Refused
 from loyalty import desk, known, ledger, lookup, purchases
 from loyalty.desk import Desk, Row
 from loyalty.ledger import Cause
 from loyalty.models import Reference
-from loyalty.receipts import ReferenceReused
 from rewards import catalogue, vouchers
 from rewards.catalogue import Times, Wallet
 from rewards.kinds import Kind
@@ -140,10 +139,7 @@ def _repeat(
             )
     differ = [name for name in said if said[name] != was[name]]
     if differ:
-        raise ReferenceReused(
-            f"Reference {first.reference} belongs to another redemption; these differ: {', '.join(differ)}.",
-            faults=[Fault(f"/{name}", "differs", "is not what was said the first time") for name in differ],
-        )
+        raise ReferenceReused(first.reference, of="another redemption", differ=differ)
     balance = work.balance(person.membership_id)
     desk.write(work)
     return _receipt("replayed", first, balance)
@@ -374,9 +370,5 @@ def _voucher(redemption: Redemption) -> Voucher | None:
 
 def _receipt(status: str, redemption: Redemption, balance: Row) -> RedemptionReceipt:
     voucher = _voucher(redemption)
-    return RedemptionReceipt(status, redemption, voucher, code_of(voucher), balance)
-
-
-def code_of(voucher: Voucher | None) -> str:
-    """Return the code of a bound voucher, for its customer; empty when it is not kept."""
-    return secrets.open(voucher.sealed_code) if voucher and voucher.sealed_code else ""
+    code = vouchers.code_of(voucher) if voucher else ""
+    return RedemptionReceipt(status, redemption, voucher, code, balance)

@@ -9,13 +9,13 @@ from customers.identifiers import Given
 from customers.models import Customer, Touchpoint
 from lib import db
 from lib.db import watching
+from lib.errors import ReferenceReused
 from loyalty import adjustments, ledger, members, programs, refunds
 from loyalty.ledger import AccountInDebt, NotEnoughPoints
 from loyalty.models import Tier
 from loyalty.purchases import CustomerBlocked
-from loyalty.receipts import ReferenceReused
 from loyalty.refunds import Return
-from rewards import catalogue, redemptions
+from rewards import catalogue, redemptions, vouchers
 from rewards.catalogue import RewardLimitReached, RewardNotAvailable, RewardOutOfStock
 from rewards.models import Redemption, Voucher
 from rewards.redemptions import Asked, RedemptionClosed
@@ -48,7 +48,7 @@ def test_points_buy_a_voucher(rich, espresso, redeem, noon):
     assert receipt.balance["active"] == 150
     voucher = Voucher.objects.get()
     assert (voucher.customer_id, voucher.redemption_id) == (rich.pk, receipt.redemption.pk)
-    assert redemptions.code_of(voucher) == receipt.code
+    assert vouchers.code_of(voucher) == receipt.code
     # Thirty whole days: to the midnight after the last, in Lisbon.
     assert voucher.expires_at == (noon + timedelta(days=31)).replace(hour=23) - timedelta(days=1)
     assert voucher.worth == {"kind": "voucher", "name": "Free espresso"}
