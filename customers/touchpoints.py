@@ -12,7 +12,7 @@ from customers import journey, merging
 from customers.journey import OURS
 from customers.models import Customer, Touchpoint
 from lib import db
-from lib.errors import Conflict, DomainError, Fault, Gone, Malformed, NotFound
+from lib.errors import DomainError, Fault, Gone, Malformed, NotFound, ReferenceReused
 from merchants.models import Merchant
 
 LATE, AHEAD = timedelta(days=30), timedelta(minutes=5)
@@ -26,12 +26,6 @@ class WrongTime(Malformed):
 
 class ReservedKind(Malformed):
     code = "reserved_kind"
-
-
-class ReferenceReused(Conflict):
-    """Another touchpoint of this kind has the reference."""
-
-    code = "reference_reused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +139,7 @@ def _repeat(merchant: Merchant, one: Told, first: Mapping[str, Any], customer_id
     ):
         differ.append("customer")
     if differ:
-        raise ReferenceReused(
-            f"Reference {one.reference} belongs to another touchpoint; these differ: {', '.join(differ)}.",
-            faults=[Fault(f"/{name}", "differs", "is not what was said the first time") for name in differ],
-        )
+        raise ReferenceReused(one.reference, of="another touchpoint", differ=differ)
     return Noted("replayed", first)
 
 

@@ -48,7 +48,24 @@ class Conflict(DomainError):
     code = "conflict"
 
 
+class ReferenceReused(Conflict):
+    """The caller's reference belongs to something else already; the faults name the fields that differ."""
+
+    code = "reference_reused"
+
+    def __init__(self, reference: str, *, of: str, differ: Sequence[str]):
+        super().__init__(
+            f"Reference {reference} belongs to {of}; these differ: {', '.join(differ)}.",
+            faults=differing(differ),
+        )
+
+
 class Refused(DomainError):
     """The rules of the program say no."""
 
     code = "refused"
+
+
+def differing(names: Sequence[str]) -> list[Fault]:
+    """Return a fault for each field that is not what was said the first time."""
+    return [Fault(f"/{name}", "differs", "is not what was said the first time") for name in names]

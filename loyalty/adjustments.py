@@ -7,12 +7,11 @@ from typing import Any
 from customers import merging
 from customers.models import Customer
 from lib import db
-from lib.errors import Fault, Malformed
+from lib.errors import Fault, Malformed, ReferenceReused
 from loyalty import desk, known, ledger, lookup
 from loyalty.desk import Desk
 from loyalty.ledger import Cause, Grant
 from loyalty.models import Reference
-from loyalty.receipts import ReferenceReused
 
 __all__ = ["AdjustmentReceipt", "adjust"]
 
@@ -137,9 +136,6 @@ def _repeat(
     differ = [name for name in said if said[name] != first[name]]
     desk.write(work)
     if differ:
-        raise ReferenceReused(
-            f"Reference {reference} belongs to another adjustment; these differ: {', '.join(differ)}.",
-            faults=[Fault(f"/{name}", "differs", "is not what was said the first time") for name in differ],
-        )
+        raise ReferenceReused(reference, of="another adjustment", differ=differ)
     balance = work.balance(person.membership_id)
     return AdjustmentReceipt("replayed", entry_id, first["points"], first["reason"], reference, balance)

@@ -10,14 +10,13 @@ from typing import Any
 
 from customers.models import Customer
 from lib import db
-from lib.errors import Conflict, Fault, Malformed, NotFound, Refused
+from lib.errors import Conflict, Fault, Malformed, NotFound, ReferenceReused, Refused, differing
 from loyalty import desk, ledger, lookup, reserving
 from loyalty.desk import Desk
 from loyalty.ledger import AccountInDebt, HoldState, NotEnoughPoints
 from loyalty.lookup import Person
 from loyalty.models import Reference
 from loyalty.purchases import CustomerBlocked
-from loyalty.receipts import ReferenceReused
 from merchants.models import Merchant
 
 __all__ = ["HoldReceipt", "cancel", "capture", "create", "extend", "read"]
@@ -165,11 +164,7 @@ def _say_again(
     if not differ and hold.status != "expired":
         return "replayed"
     if hold.status in ("captured", "cancelled"):
-        raise ReferenceReused(
-            f"Reference {hold.reference} belongs to a hold that was {hold.status}; "
-            f"these differ: {', '.join(differ)}.",
-            faults=[Fault(f"/{name}", "differs", "is not what was said the first time") for name in differ],
-        )
+        raise ReferenceReused(hold.reference, of=f"a hold that was {hold.status}", differ=differ)
     _insist(person)
     if owner_id != person.membership_id:
         # The wrong card was scanned first: the hold moves to the other account, both are locked.
@@ -224,10 +219,7 @@ def capture(
         differ = [name for name, (new, old) in said.items() if new is not None and new != old]
         if differ:
             raise HoldCaptured(
-                f"This hold was captured, with {hold.captured} points.",
-                faults=[
-                    Fault(f"/{name}", "differs", "is not what was said the first time") for name in differ
-                ],
+                f"This hold was captured, with {hold.captured} points.", faults=differing(differ)
             )
         return _close(work, membership_id, hold, "replayed")
     wanted = hold.points if points is None else points

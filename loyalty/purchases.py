@@ -15,14 +15,14 @@ from typing import Any
 from customers import merging
 from customers.identifiers import InvalidIdentifier
 from lib import db, public_ids
-from lib.errors import DomainError, Fault, Gone, Malformed, NotFound, Refused
+from lib.errors import DomainError, Fault, Gone, Malformed, NotFound, ReferenceReused, Refused
 from loyalty import awards, desk, known, lookup, programs, refunds, tiers
 from loyalty.desk import AsOf, Desk
 from loyalty.earning.base import Basket
 from loyalty.ledger import AccountState, Cause, Grant
 from loyalty.lookup import Person
 from loyalty.plan import Plan
-from loyalty.receipts import Receipt, ReferenceReused, differences, line_rows, tender_rows
+from loyalty.receipts import Receipt, differences, line_rows, tender_rows
 from loyalty.sale import Given, Line, Sale, Tender
 from loyalty.standing import Standing
 from merchants.models import Merchant
@@ -169,12 +169,9 @@ def _repeat(work: Desk, first: dict[str, Any], sale: Sale, person: Person | None
     now = person.customer_id if person else None
     # Who bought it may have been merged into who answers for them now.
     is_theirs = merging.is_now(merchant_id=work.merchant.pk, earlier=first["customer_id"], now=now)
-    faults = differences(first, sale, customer_id=first["customer_id"] if is_theirs else now)
-    if faults:
-        named = ", ".join(fault.pointer.strip("/") for fault in faults)
-        raise ReferenceReused(
-            f"Reference {sale.reference} belongs to another sale; these differ: {named}.", faults=faults
-        )
+    differ = differences(first, sale, customer_id=first["customer_id"] if is_theirs else now)
+    if differ:
+        raise ReferenceReused(sale.reference, of="another sale", differ=differ)
     _keep_names(work, sale, first)
     return Receipt("unmatched" if first["status"] == "unmatched" else "replayed", first)
 

@@ -4,16 +4,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from lib.errors import Conflict, DomainError, Fault
+from lib.errors import DomainError
 from loyalty.sale import Sale
 
 Row = dict[str, Any]
-
-
-class ReferenceReused(Conflict):
-    """The reference belongs to another sale; the faults name the fields that differ."""
-
-    code = "reference_reused"
 
 
 @dataclass(slots=True)
@@ -66,7 +60,7 @@ def tender_rows(sale: Sale) -> list[Row]:
     ]
 
 
-def differences(row: Row, sale: Sale, *, customer_id: int | None) -> list[Fault]:
+def differences(row: Row, sale: Sale, *, customer_id: int | None) -> list[str]:
     """
     Return the fields in which a repeated sale differs from the first: the sent ones, identifiers resolved.
     """
@@ -91,9 +85,7 @@ def differences(row: Row, sale: Sale, *, customer_id: int | None) -> list[Fault]
         and (sale.sent is None or sale.sent & {"customer", "identifier"})
     ):
         differ.append("customer" if sale.customer_id else "identifier")
-    return [
-        Fault(f"/{name}", "differs", "is not what was said the first time") for name in sorted(set(differ))
-    ]
+    return sorted(set(differ))
 
 
 def _same(first: Any, second: Any) -> bool:

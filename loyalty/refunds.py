@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from lib import db, public_ids
-from lib.errors import Conflict, DomainError, Fault, Malformed, NotFound
+from lib.errors import Conflict, DomainError, Fault, Malformed, NotFound, ReferenceReused
 from loyalty import desk, known, lookup, refunding, returns
 from loyalty.desk import Desk, Row
 from loyalty.ledger import Cause, Grant
 from loyalty.lookup import Person
 from loyalty.models import Purchase, Reference, Refund
-from loyalty.receipts import ReferenceReused
 from loyalty.refunding import ReturnLine
 from merchants.models import Merchant
 
@@ -216,10 +215,7 @@ def _repeat(first: Refund, refund: Return, purchase: Row | None) -> RefundReceip
     if purchase is not None and first.purchase_id not in (None, purchase["id"]):
         differ.append("purchase_reference")
     if differ:
-        raise ReferenceReused(
-            f"Reference {refund.reference} belongs to another refund; these differ: {', '.join(differ)}.",
-            faults=[Fault(f"/{name}", "differs", "is not what was said the first time") for name in differ],
-        )
+        raise ReferenceReused(refund.reference, of="another refund", differ=differ)
     return _receipt("parked" if first.status == "parked" else "replayed", first)
 
 

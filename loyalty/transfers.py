@@ -7,13 +7,12 @@ from typing import Any
 from customers import merging
 from customers.models import Customer
 from lib import db, public_ids
-from lib.errors import Fault, Malformed, NotFound, Refused
+from lib.errors import Fault, Malformed, NotFound, ReferenceReused, Refused
 from loyalty import desk, known, ledger, lookup
 from loyalty.desk import Desk
 from loyalty.ledger import Cause
 from loyalty.lookup import Person
 from loyalty.models import Program, Reference
-from loyalty.receipts import ReferenceReused
 
 __all__ = ["TransferReceipt", "transfer"]
 
@@ -196,8 +195,5 @@ def _repeat(
         differ.append("points")
     desk.write(work)
     if differ:
-        raise ReferenceReused(
-            f"Reference {reference} belongs to another transfer; these differ: {', '.join(differ)}.",
-            faults=[Fault(f"/{name}", "differs", "is not what was said the first time") for name in differ],
-        )
+        raise ReferenceReused(reference, of="another transfer", differ=differ)
     return TransferReceipt("replayed", entry_id, points, reference, work.balance(giver.membership_id))

@@ -10,10 +10,9 @@ from django.db.models import Count, F, Sum
 from customers import journey
 from customers.models import Customer
 from lib import db, secrets
-from lib.errors import Fault, Malformed, Refused
+from lib.errors import Fault, Malformed, ReferenceReused, Refused
 from loyalty import known
 from loyalty.models import Reference
-from loyalty.receipts import ReferenceReused
 from merchants.models import Merchant
 from rewards import codes
 from rewards.models import GiftCard, GiftCardEntry
@@ -322,10 +321,7 @@ def _entry(told: _Told) -> GiftCardEntry | None:
 def _same(first: GiftCardEntry, told: _Told, said: dict[str, Any], was: dict[str, Any]) -> None:
     differ = [name for name in said if said[name] != was[name]] if first.kind == told.kind else ["reference"]
     if differ:
-        raise ReferenceReused(
-            f"Reference {told.reference} belongs to another movement; these differ: {', '.join(differ)}.",
-            faults=[Fault(f"/{name}", "differs", "is not what was said the first time") for name in differ],
-        )
+        raise ReferenceReused(told.reference, of="another movement", differ=differ)
 
 
 def _code(card: GiftCard) -> str:

@@ -11,10 +11,9 @@ from django.db.models import F
 from customers import journey
 from customers.models import Customer
 from lib import db, secrets
-from lib.errors import Fault, NotFound, Refused
+from lib.errors import Fault, NotFound, ReferenceReused, Refused
 from loyalty import known
 from loyalty.models import Reference
-from loyalty.receipts import ReferenceReused
 from merchants.models import Merchant
 from rewards import codes
 from rewards.models import Reward, Voucher, VoucherUse
@@ -396,10 +395,7 @@ def _repeat(first: VoucherUse, voucher: Voucher, said: dict[str, Any]) -> UseRec
         "purchase_reference": first.purchase_reference,
     }
     if differ := [name for name in said if said[name] != was[name]]:
-        raise ReferenceReused(
-            f"Reference {first.reference} belongs to another use; these differ: {', '.join(differ)}.",
-            faults=[Fault(f"/{name}", "differs", "is not what was said the first time") for name in differ],
-        )
+        raise ReferenceReused(first.reference, of="another use", differ=differ)
     return UseReceipt("replayed", first, voucher, _is_undone(first))
 
 

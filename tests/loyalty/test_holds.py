@@ -8,12 +8,11 @@ from customers import people
 from customers.identifiers import Given
 from customers.models import Touchpoint
 from lib import db
-from lib.errors import NotFound
+from lib.errors import NotFound, ReferenceReused
 from loyalty import adjustments, desk, expiry, holds, ledger, members, purchases
 from loyalty.holds import CaptureExceedsHold, HoldCancelled, HoldCaptured, HoldExpired
 from loyalty.ledger import AccountInDebt, NotEnoughPoints
 from loyalty.models.ledger import Account, Entry, Hold
-from loyalty.receipts import ReferenceReused
 from tests.loyalty.holding import give, hold, proved, stands
 
 pytestmark = [pytest.mark.core, pytest.mark.django_db]

@@ -7,6 +7,7 @@ import pytest
 from customers import people
 from customers.identifiers import Given
 from customers.models import Touchpoint
+from lib.errors import ReferenceReused
 from loyalty import (
     adjustments,
     balances,
@@ -19,7 +20,6 @@ from loyalty import (
     transfers,
 )
 from loyalty.ledger import AccountInDebt, NotEnoughPoints
-from loyalty.receipts import ReferenceReused
 from loyalty.refunds import Return
 from loyalty.sale import Sale
 from tests.cast import NOON

@@ -6,10 +6,10 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from customers.identifiers import Given
+from lib.errors import ReferenceReused
 from loyalty import adjustments, desk, ledger, members, purchases
 from loyalty.ledger import NotEnoughPoints, rows
 from loyalty.models import Purchase
-from loyalty.receipts import ReferenceReused
 from tests.cast import NOON
 
 pytestmark = [pytest.mark.core, pytest.mark.django_db(transaction=True)]

@@ -8,7 +8,7 @@ from django.db import DatabaseError, transaction
 
 from customers import erasure
 from customers.models import Touchpoint
-from loyalty.receipts import ReferenceReused
+from lib.errors import ReferenceReused
 from rewards import codes, gift_cards
 from rewards.gift_cards import (
     AmountOutOfRange,

@@ -10,9 +10,8 @@ from customers.identifiers import Given
 from customers.models import Touchpoint
 from lib import db
 from lib.db import NotInTransaction, watching
-from lib.errors import NotFound, Refused
+from lib.errors import NotFound, ReferenceReused, Refused
 from loyalty import members
-from loyalty.receipts import ReferenceReused
 from rewards import bearers, codes, vouchers
 from rewards.models import Voucher, VoucherUse
 from rewards.vouchers import (
