@@ -16,6 +16,7 @@ from lib.errors import DomainError
 from loyalty import programs
 from portal import refusals
 from portal.visits import Visit, member_door, show
+from portal.vouchers import image
 from rewards import catalogue, redemptions, vouchers
 from rewards.catalogue import Offer
 from rewards.models import Redemption
@@ -145,8 +146,9 @@ def redeemed(visit: Visit, redemption: str) -> HttpResponse:
     row = _find(visit, redemption)
     mine = _mine(row)
     code = vouchers.code_of(mine["voucher"]) if mine["voucher"] and mine["is_open"] else ""
+    picture = image(code, _("QR code of your voucher"))
     plan = programs.current(merchant=visit.merchant)
-    return show(visit, "redeemed", here="rewards", plan=plan, mine=mine, code=code)
+    return show(visit, "redeemed", here="rewards", plan=plan, mine=mine, code=code, image=picture)
 
 
 @require_POST

@@ -249,13 +249,14 @@ def no_longer_usable(rows: Any, *, at: datetime) -> Any:
 
 
 def has_any(*, merchant: Merchant) -> bool:
-    """Tell whether the merchant gives vouchers at all. Kept a while: every page of a customer asks."""
+    """Tell whether the merchant gives vouchers at all. A yes is kept a while: every page of a customer asks."""
     name = f"has-vouchers:{merchant.pk}"
-    kept: bool | None = cache.get(name)
-    if kept is None:
-        kept = Voucher.objects.filter(merchant=merchant).exists()
-        cache.set(name, kept, 3600 if kept else 30)
-    return kept
+    if cache.get(name):
+        return True
+    found = Voucher.objects.filter(merchant=merchant).exists()
+    if found:
+        cache.set(name, True, 3600)
+    return found
 
 
 # --- using ------------------------------------------------------------------------------------------------
