@@ -17,6 +17,8 @@ class Answer:
     One answer. `body` None is an answer without a body (204, 301).
 
     `customer_id` names the person the body speaks of, so that erasing them also removes a kept copy.
+    `has_secret` says that the body holds what is shown once and worth something, like a bearer's code: a kept
+    copy of it is sealed.
     """
 
     status: int
@@ -24,6 +26,7 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     customer_id: int | None = None
     content_type: str = JSON
+    has_secret: bool = False
     _written: bytes | None = None
 
     def written(self) -> bytes:

@@ -1,5 +1,6 @@
 """Gift cards: stored value in money, bought, paid with, and given back to."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -80,6 +81,7 @@ class GiftCards(Door):
                 STATUS[receipt.status],
                 {**shown(receipt.card, at=self.at), "code": receipt.code or None},
                 customer_id=receipt.card.customer_id,
+                has_secret=True,
             ),
         )
 
@@ -92,7 +94,27 @@ class OneGiftCard(Door):
         return Answer(200, shown(found, at=self.at))
 
 
-class Charge(Door):
+class Movement(Door):
+    """What money that moves on a card has in common: the code, guarded against guessing, and the answer."""
+
+    def move(self, verb: Callable[..., CardReceipt], said: MovementIn, code: str, **more: Any) -> Answer:
+        def act() -> CardReceipt:
+            return verb(
+                merchant=self.merchant,
+                code=code,
+                amount_minor=said.amount_minor,
+                currency=said.currency or "",
+                reference=said.reference,
+                purchase_reference=said.purchase_reference,
+                at=self.at,
+                by=self.by,
+                **more,
+            )
+
+        return guarded(self.key, lambda: self.do(act, show=lambda receipt: _entry(receipt, at=self.at)))
+
+
+class Charge(Movement):
     @call(
         scopes=("rewards:write",),
         body=ChargeIn,
@@ -105,26 +127,10 @@ class Charge(Door):
 
         Exactly `amount_minor`, or with `up_to` what is there; the entry says how much it was.
         """
-        return guarded(
-            self.key,
-            lambda: self.do(
-                lambda: gift_cards.charge(
-                    merchant=self.merchant,
-                    code=code,
-                    amount_minor=said.amount_minor,
-                    currency=said.currency or "",
-                    up_to=said.up_to,
-                    reference=said.reference,
-                    purchase_reference=said.purchase_reference,
-                    at=self.at,
-                    by=self.by,
-                ),
-                show=lambda receipt: _entry(receipt, at=self.at),
-            ),
-        )
+        return self.move(gift_cards.charge, said, code, up_to=said.up_to)
 
 
-class Refund(Door):
+class Refund(Movement):
     @call(
         scopes=("rewards:write",),
         body=MovementIn,
@@ -133,22 +139,7 @@ class Refund(Door):
     )
     def post(self, said: MovementIn, code: str) -> Answer:
         """Give money back to a gift card, no more than was paid with it."""
-        return guarded(
-            self.key,
-            lambda: self.do(
-                lambda: gift_cards.refund(
-                    merchant=self.merchant,
-                    code=code,
-                    amount_minor=said.amount_minor,
-                    currency=said.currency or "",
-                    reference=said.reference,
-                    purchase_reference=said.purchase_reference,
-                    at=self.at,
-                    by=self.by,
-                ),
-                show=lambda receipt: _entry(receipt, at=self.at),
-            ),
-        )
+        return self.move(gift_cards.refund, said, code)
 
 
 def _entry(receipt: CardReceipt, *, at: datetime) -> Answer:

@@ -19,11 +19,12 @@ from django.utils import timezone
 
 from api.answers import Answer
 from api.models import IdempotencyAnswer
-from lib import db
+from lib import db, secrets
 from lib.errors import Conflict, Fault, Malformed, Refused
 
 KEPT = timedelta(days=30)
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_SEALED = "sealed:"  # no JSON begins like this
 _TABLE = IdempotencyAnswer._meta.db_table
 
 _NEW = ", ".join(
@@ -87,6 +88,7 @@ def store(claim: Claim, answer: Answer) -> Callable[[], None]:
     Return a check, for when the statement is done, that raises `Taken` if the key is another call's.
     """
     now = timezone.now()
+    body = answer.written().decode()
     kept = db.claim(
         IdempotencyAnswer,
         {
@@ -96,7 +98,7 @@ def store(claim: Claim, answer: Answer) -> Callable[[], None]:
             "key": claim.key,
             "fingerprint": claim.fingerprint,
             "status": answer.status,
-            "body": answer.written().decode(),
+            "body": _SEALED + secrets.seal(body) if answer.has_secret else body,
             "location": answer.headers.get("Location", ""),
             "customer_id": answer.customer_id,
             "created_at": now,
@@ -136,6 +138,8 @@ def kept(claim: Claim) -> Answer | None:
     fingerprint, status, body, location, customer_id = found
     if fingerprint != claim.fingerprint:
         raise KeyReused("This Idempotency-Key was used for another request.")
+    if body.startswith(_SEALED):
+        body = secrets.open(body.removeprefix(_SEALED))
     headers = {"Idempotency-Replayed": "true", **({"Location": location} if location else {})}
     return Answer(status, body.encode() if body else None, headers, customer_id)
 

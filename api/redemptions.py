@@ -171,6 +171,7 @@ def answer(receipt: RedemptionReceipt, *, has_code: bool = True) -> Answer:
         STATUS[receipt.status],
         {**body, "balance": receipt.balance},
         customer_id=receipt.redemption.customer_id,
+        has_secret=has_code and bool(receipt.code),
     )
 
 

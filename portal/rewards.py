@@ -19,7 +19,7 @@ from portal.visits import Visit, member_door, show
 from portal.vouchers import image
 from rewards import catalogue, redemptions, vouchers
 from rewards.catalogue import Offer
-from rewards.models import Redemption
+from rewards.models import Redemption, Voucher
 
 SOURCE = "portal"
 MOST_SHOWN = 50
@@ -76,9 +76,8 @@ def is_open(row: Redemption) -> bool:
     voucher = getattr(row, "voucher", None)
     if voucher is None:
         return row.status == Redemption.Status.PENDING
-    is_in_time = voucher.expires_at is None or voucher.expires_at > timezone.now()
-    is_unused = voucher.status == "issued" and not voucher.used
-    return bool(row.status == Redemption.Status.FULFILLED and is_unused and is_in_time)
+    is_unused = vouchers.state(voucher, at=timezone.now()) == Voucher.Status.ISSUED and not voucher.used
+    return bool(row.status == Redemption.Status.FULFILLED and is_unused)
 
 
 def _state(row: Redemption, *, is_open: bool) -> str:

@@ -184,3 +184,14 @@ def _touchpoints(cafe):
     from customers.models import Touchpoint
 
     return Touchpoint.objects.filter(merchant=cafe, kind="page.viewed").count()
+
+
+def test_a_kept_answer_does_not_show_the_code_of_a_gift_card(till):
+    said = {"amount_minor": 5000, "currency": "EUR", "reference": "G-1"}
+    first = till.post(f"{V1}/gift-cards", said, **KEY)
+
+    again = till.post(f"{V1}/gift-cards", said, **KEY)
+
+    assert first.json()["code"]
+    assert again.content == first.content
+    assert first.json()["code"] not in IdempotencyAnswer.objects.get().body
