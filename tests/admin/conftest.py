@@ -9,7 +9,7 @@ from customers.identifiers import Given
 from customers.models import Referral
 from lib import db
 from lib.admin import path_to_merchant, within
-from loyalty import members, merges, purchases, refunds
+from loyalty import holds, members, merges, purchases, refunds
 from loyalty.refunds import Return
 from loyalty.sale import Sale
 from merchants import keys
@@ -70,6 +70,7 @@ def next_door(bar_nilo, bo, noon):
         merchant=bar_nilo, connection=machine, event_id="nilo-1", type="purchase", body='{"who": "Bo"}',
         status="failed", due_at=noon, occurred_at=noon, received_at=noon,
     )  # fmt: skip
+    holds.create(customer=bo, points=1, reference="NH-1", at=noon)
     mug = put_up(bar_nilo.programs.get(), "mug", kind="gift", cost=1)
     redemptions.redeem(customer=bo, reward=mug, reference="N-3", at=noon, by="till")
     db.command(vouchers.issue)(
