@@ -21,6 +21,7 @@ from api import (
     touchpoints,
     transfers,
     vouchers,
+    webhook_endpoints,
 )
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -66,5 +67,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/gift-cards/<str:code>", gift_cards.OneGiftCard.as_view()),
     path("v1/gift-cards/<str:code>/charge", gift_cards.Charge.as_view()),
     path("v1/gift-cards/<str:code>/refund", gift_cards.Refund.as_view()),
+    path("v1/webhook-endpoints", webhook_endpoints.Endpoints.as_view()),
+    path("v1/webhook-endpoints/<str:endpoint>", webhook_endpoints.OneEndpoint.as_view()),
+    path("v1/webhook-endpoints/<str:endpoint>/deliveries", webhook_endpoints.Deliveries.as_view()),
+    path("v1/webhook-endpoints/<str:endpoint>/rotate-secret", webhook_endpoints.RotateSecret.as_view()),
+    path("v1/webhook-endpoints/<str:endpoint>/test", webhook_endpoints.Test.as_view()),
+    path("v1/deliveries/<str:delivery>/resend", webhook_endpoints.Resend.as_view()),
     re_path(r"^v1(/.*)?$", door.Nowhere.as_view()),
 ]
