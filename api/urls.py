@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, path, re_path
 from api import (
     adjustments,
     batches,
+    contacts,
     customers,
     docs,
     door,
@@ -29,6 +30,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("docs", docs.Page.as_view(), name="api-docs"),
     path("v1/customers", customers.Customers.as_view()),
     path("v1/customers/lookup", customers.Lookup.as_view()),
+    path(
+        "v1/customers/by-external-id/<str:source>/<str:external_id>",
+        contacts.ByExternalId.as_view(),
+    ),
     path("v1/customers/<str:customer>", customers.OneCustomer.as_view()),
     path("v1/customers/<str:customer>/balance", entries.Balance.as_view()),
     path("v1/customers/<str:customer>/entries", entries.Entries.as_view()),
