@@ -12,13 +12,15 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 from rest_framework.exceptions import PermissionDenied, Throttled
 
-from api import auth, customers, errors, fields, redemptions, refunds, sales, touchpoints, vouchers
+from api import auth, contacts, customers, errors, fields, redemptions, refunds, sales, touchpoints, vouchers
 from api.adjustments import named
 from api.answers import Answer
 from api.door import Door, call
 from api.fields import Body, Short, Time
 from api.guessing import guarded
 from api.shapes import BatchOut
+from connectors import crm
+from connectors.crm import Contact
 from customers import identifiers
 from customers import touchpoints as diary
 from customers.models import Customer
@@ -140,6 +142,8 @@ class _Run:
             if not auth.allows(self.door.key, SCOPES[event.type]):
                 raise InsufficientScope(f"This key lacks the scope {SCOPES[event.type][0]}.")
             body = BODIES[event.type]
+            if event.type == "customer" and "source" in event.data:
+                body = contacts.ContactEventIn  # as a CRM knows them
             if event.type == "redemption" and "code" in event.data:
                 body = vouchers.VoucherUsedIn  # a voucher that the till took while it was offline
             said = body.model_validate(event.data)
@@ -155,6 +159,8 @@ class _Run:
                 case touchpoints.TouchpointIn():
                     # The event's own id keeps a touchpoint without a reference from being noted twice.
                     item = touchpoints.told(said, at=at, reference=f"event:{event.event_id}"[:200])
+                case contacts.ContactEventIn():
+                    return "contact", None, (said.source, contacts.contact(said))
                 case customers.CustomerIn():
                     item = customers.newcomer(self.door, said)
                 case vouchers.VoucherUsedIn():
@@ -205,6 +211,28 @@ class _Run:
                 results.append(_done("replayed", shapes[already[place]]))
             else:
                 results.append(one)
+        return results
+
+    def _contacts(self, told: list[tuple[str, Contact]], program: int | None) -> list[Result | DomainError]:
+        results: list[Result | DomainError] = []
+        for source, run in groupby(told, key=lambda one: one[0]):
+            upserted = crm.upsert_all(
+                merchant=self.merchant,
+                source=source,
+                contacts=[one for _, one in run],
+                at=self.door.at,
+                by=self.door.by,
+            )
+            ids = list({one.customer_id for one in upserted if one.customer_id is not None})
+            shapes = dict(zip(ids, customers.shown_all(self.door, ids), strict=True))
+            for one in upserted:
+                results.append(
+                    one.error
+                    or _done(
+                        "replayed" if one.status == "unchanged" else "created",
+                        contacts.shown(one, shapes[one.customer_id or 0]),
+                    )
+                )
         return results
 
     def _voucher(

@@ -99,7 +99,7 @@ class Door(APIView):
     claim: idempotency.Claim | None = None
     raw: bytes = b""
 
-    http_method_names = ["get", "post", "patch", "delete", "head"]
+    http_method_names = ["get", "post", "put", "patch", "delete", "head"]
 
     @property
     def call(self) -> Call | None:

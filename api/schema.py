@@ -22,7 +22,7 @@ WRITES = (404, 409, 410, 413, 415, 422)
 SAID = {
     200: "Done",
     201: "Made",
-    202: "Kept until the rest of it is known",
+    202: "Taken, and not done yet",
     204: "Gone",
     301: "Merged into the customer that Location names",
     400: "Malformed",

@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, path, re_path
 from api import (
     adjustments,
     batches,
+    contacts,
     customers,
     docs,
     door,
@@ -21,6 +22,7 @@ from api import (
     touchpoints,
     transfers,
     vouchers,
+    webhook_endpoints,
 )
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -28,6 +30,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("docs", docs.Page.as_view(), name="api-docs"),
     path("v1/customers", customers.Customers.as_view()),
     path("v1/customers/lookup", customers.Lookup.as_view()),
+    path(
+        "v1/customers/by-external-id/<str:source>/<str:external_id>",
+        contacts.ByExternalId.as_view(),
+    ),
     path("v1/customers/<str:customer>", customers.OneCustomer.as_view()),
     path("v1/customers/<str:customer>/balance", entries.Balance.as_view()),
     path("v1/customers/<str:customer>/entries", entries.Entries.as_view()),
@@ -66,5 +72,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/gift-cards/<str:code>", gift_cards.OneGiftCard.as_view()),
     path("v1/gift-cards/<str:code>/charge", gift_cards.Charge.as_view()),
     path("v1/gift-cards/<str:code>/refund", gift_cards.Refund.as_view()),
+    path("v1/webhook-endpoints", webhook_endpoints.Endpoints.as_view()),
+    path("v1/webhook-endpoints/<str:endpoint>", webhook_endpoints.OneEndpoint.as_view()),
+    path("v1/webhook-endpoints/<str:endpoint>/deliveries", webhook_endpoints.Deliveries.as_view()),
+    path("v1/webhook-endpoints/<str:endpoint>/rotate-secret", webhook_endpoints.RotateSecret.as_view()),
+    path("v1/webhook-endpoints/<str:endpoint>/test", webhook_endpoints.Test.as_view()),
+    path("v1/deliveries/<str:delivery>/resend", webhook_endpoints.Resend.as_view()),
     re_path(r"^v1(/.*)?$", door.Nowhere.as_view()),
 ]

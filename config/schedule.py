@@ -15,6 +15,8 @@ def every(seconds: float, task: str) -> dict[str, Any]:
 
 SCHEDULE: dict[str, dict[str, Any]] = {
     "inbox": every(5, "connectors.tasks.drain"),
+    "outbox": every(5, "connectors.tasks.send"),
+    "endpoints that were switched off": every(300, "connectors.tasks.tell_of_endpoints"),
     "diary": every(5, "customers.tasks.relay"),
     "points": every(60, "loyalty.tasks.settle"),
     "tiers": every(600, "loyalty.tasks.review_tiers"),

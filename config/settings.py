@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from config.env import BASE_DIR, data_dir, env, key
 from config.schedule import SCHEDULE
+from connectors.kinds import PUBLIC
 from lib import embedded
 
 # What this machine is ------------------------------------------------------------------------------
@@ -70,11 +71,13 @@ AUTH_USER_MODEL = "merchants.Staff"
 
 # Dotted paths of functions that hear each touchpoint after its commit. A lower room never calls a higher
 # one: the higher room is named here. Each is (function, kinds it hears): "told" hears what was told from
-# outside, "*" everything.
-TOUCHPOINT_LISTENERS: list[tuple[str, tuple[str, ...]]] = [
+# outside, "*" everything. A third part names a function of (merchant's id, kind) that says whether anybody
+# there wants it: where nobody does, nothing is kept for the relay.
+TOUCHPOINT_LISTENERS: list[tuple[str, tuple[str, ...]] | tuple[str, tuple[str, ...], str]] = [
     ("loyalty.members.on_contacts", ("identifier.verified", "customer.converted")),
     ("loyalty.bonuses.on_touchpoints", ("told",)),
     ("loyalty.referrals.on_sales", ("customer.converted", "purchase.refunded", "purchase.voided")),
+    ("connectors.outbox.queue_for", tuple(PUBLIC), "connectors.endpoints.is_wanted"),
 ]
 
 # What each room keeps about people: see customers/erasure.py. A test fails for a table that is not listed.
@@ -87,7 +90,11 @@ PERSONAL_DATA = [
 ]
 
 # Parts of the program file that belong to rooms above loyalty: see loyalty/program_sections.py.
-PROGRAM_SECTIONS = ["connectors.program_section.SECTION", "rewards.program_section.SECTION"]
+PROGRAM_SECTIONS = [
+    "connectors.program_section.SECTION",
+    "connectors.webhooks_section.SECTION",
+    "rewards.program_section.SECTION",
+]
 
 # Functions of a merchant's id (None: everybody's) that yield what does not add up: `verify_ledger` asks them.
 BOOKS = ["loyalty.ledger.differences", "rewards.gift_cards.differences"]
@@ -389,6 +396,12 @@ SPECTACULAR_SETTINGS: dict[str, object] = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 FILTERS_EMPTY_CHOICE_LABEL = _("Any")
+
+# Outgoing webhooks -----------------------------------------------------------------------------------
+
+# Networks that endpoints may lead into although they are not public, also without TLS: a CRM in one's own
+# house (10.1.2.0/24), or a developer's machine (127.0.0.0/8). Whoever may add an endpoint reaches them.
+WEBHOOK_NETWORKS = env.list("WEBHOOK_NETWORKS", default=[])
 
 # Logs ----------------------------------------------------------------------------------------------
 

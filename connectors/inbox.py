@@ -236,12 +236,6 @@ def try_again(*, events: Iterable[InboundEvent], at: datetime) -> int:
 def empty_bodies(*, at: datetime, limit: int = 5_000) -> int:
     """Forget what settled messages said 30 days ago; that they came stays known for ever."""
     old = InboundEvent.objects.filter(
-        status__in=["done", "ignored"], id__lt=_first_id(at - KEEP_BODIES)
+        status__in=["done", "ignored"], id__lt=public_ids.first_of(at - KEEP_BODIES)
     ).exclude(body="")
     return InboundEvent.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:limit])).update(body="")
-
-
-def _first_id(moment: datetime) -> int:
-    # Ids begin with the time they were made: the primary key is the index by age.
-    milliseconds = int(moment.timestamp() * 1000) - public_ids.EPOCH_MS
-    return max(milliseconds, 0) << 21

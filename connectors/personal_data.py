@@ -1,11 +1,12 @@
-"""What the inbox keeps about a person: the messages of other machines, as they came."""
+"""What the inbox and the outbox keep about a person: what other machines said, and what they were told."""
 
 from typing import Any
 
 from django.db.models import Q
 
-from connectors.models import InboundEvent
-from customers.erasure import Holding, Traces, nobody, plain
+from connectors import outbox
+from connectors.models import InboundEvent, WebhookDelivery
+from customers.erasure import Holding, Traces, nobody, plain, shown, theirs
 from loyalty.models import Purchase
 
 # Shorter texts, like the number 12 in another system, are in half of all messages.
@@ -47,6 +48,13 @@ HOLDINGS = [
         erase=_empty,
         export=lambda traces: plain(_about(traces).order_by("pk"), "type", "body", "received_at"),
     ),
+    Holding(
+        "connectors.WebhookDelivery",
+        "The bodies are emptied, and what was not delivered is not sent any more. The row stays in the log.",
+        erase=lambda traces: outbox.empty(theirs(WebhookDelivery, traces).exclude(body="")),
+        export=shown(WebhookDelivery, "kind", "state", "body", "created_at"),
+    ),
+    *nobody("connectors.WebhookEndpoint", why="Kept: it is about the shop."),
     *nobody("connectors.SaleLink", why="Kept: numbers of sales in another system."),
     *nobody("connectors.Connection", why="Kept: it is about the shop."),
 ]

@@ -32,7 +32,7 @@ READABLE = re.compile(r"[A-Z][A-Z0-9_]*(_WEBHOOK_SECRET|_API_KEY)")
 Items = list[dict[str, Any]]
 
 
-def _named(secret: str, info: ValidationInfo) -> str:
+def named(secret: str, info: ValidationInfo) -> str:
     if not secret.startswith(ENV):
         return secret
     name, env = secret.removeprefix(ENV), (info.context or {}).get("env")
@@ -55,7 +55,7 @@ class Item(BaseModel):
 
     id: Code
     kind: Annotated[str, StringConstraints(min_length=1, max_length=20)]
-    secret: Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_named)] | None = (
+    secret: Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(named)] | None = (
         None
     )
     enroll: Literal["never", "always"] = "never"

@@ -75,7 +75,7 @@ def row(
         "occurred_at": at,
         "created_at": now,
         # What nobody listens to is written as told already: the outbox stays as short as the listeners' work.
-        "relayed_at": None if listeners(kind) else now,
+        "relayed_at": None if _is_heard(merchant_id, kind) else now,
     }
 
 
@@ -93,18 +93,31 @@ def note_all(rows: Sequence[Row]) -> None:
 Listener = Callable[[Sequence[Touchpoint], datetime], None]
 
 
+Wants = Callable[[int, str], bool]
+
+
 @cache
-def _listeners() -> tuple[tuple[str, Listener], ...]:
+def _listeners() -> tuple[tuple[str, Listener, Wants | None], ...]:
     return tuple(
-        (kind, import_string(path)) for path, kinds in settings.TOUCHPOINT_LISTENERS for kind in kinds
+        (kind, import_string(path), import_string(wants[0]) if wants else None)
+        for path, kinds, *wants in settings.TOUCHPOINT_LISTENERS
+        for kind in kinds
     )
 
 
 @lru_cache(maxsize=4096)
+def _hearing(kind: str) -> tuple[tuple[Listener, Wants | None], ...]:
+    groups = ("*", kind) if kind.startswith(OURS) else ("*", "told", kind)
+    return tuple((listener, wants) for wanted, listener, wants in _listeners() if wanted in groups)
+
+
+def _is_heard(merchant_id: int, kind: str) -> bool:
+    return any(wants is None or wants(merchant_id, kind) for _, wants in _hearing(kind))
+
+
 def listeners(kind: str) -> tuple[Listener, ...]:
     """Return who wants to hear of this kind; one named for `told` hears what is not ours, for `*` everything."""
-    groups = ("*", kind) if kind.startswith(OURS) else ("*", "told", kind)
-    return tuple(listener for wanted, listener in _listeners() if wanted in groups)
+    return tuple(listener for listener, _ in _hearing(kind))
 
 
 @db.command

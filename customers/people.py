@@ -14,7 +14,7 @@ from typing import Any
 
 from django.db import IntegrityError
 
-from customers import consent, identifiers, journey, merging
+from customers import consent, identifiers, journey, merging, provenance
 from customers.consent import Choice
 from customers.identifiers import Given, IdentifierTaken
 from customers.models import Consent, Customer, Identifier
@@ -332,9 +332,8 @@ def _change(locked: Customer, fields: dict[str, str], *, at: datetime, by: str) 
                 faults=[Fault("/birthday", "birthday_changed", "it can be changed once a year")],
             )
         locked.birthday_set_at = at
-    for name, value in new.items():
-        setattr(locked, name, value)
-    locked.save(update_fields=[*new, "birthday_set_at"])
+    provenance.write(locked, new, at=at, by=by)
+    locked.save(update_fields=[*new, "birthday_set_at", "written"])
     journey.note(customer=locked, kind="customer.changed", at=at, data={"fields": sorted(new), "by": by})
 
 

@@ -13,6 +13,7 @@ import re
 import secrets
 import threading
 import time
+from datetime import datetime
 
 EPOCH_MS = 1_735_689_600_000
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -66,6 +67,12 @@ def _id(number: int, slot: int) -> int:
         | (slot << _SEQUENCE_BITS)
         | (number & _SEQUENCE_MASK)
     )
+
+
+def first_of(moment: datetime) -> int:
+    """Return the least id that can have been made at this time: the primary key is the index by age."""
+    milliseconds = int(moment.timestamp() * 1000) - EPOCH_MS
+    return max(milliseconds, 0) << (_SEQUENCE_BITS + _SLOT_BITS)
 
 
 def show(prefix: str, number: int) -> str:

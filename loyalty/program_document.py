@@ -237,6 +237,7 @@ class Program(Part):
     referral: Referral | None = None
     transfers: Transfers | None = None
     connections: Any = None  # read by their own rooms: see loyalty/program_sections.py
+    webhooks: Any = None
     rewards: Any = None
 
 

@@ -36,6 +36,8 @@ class Customer(Row):
     referral_code = models.CharField(max_length=12, editable=False)
     created_at = models.DateTimeField(editable=False)
     erased_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # Who said a field last, and when, by its name: see customers/provenance.py.
+    written = models.JSONField(default=dict, editable=False)
 
     class Meta:
         constraints = [

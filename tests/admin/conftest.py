@@ -4,6 +4,7 @@ import pytest
 from django.contrib import admin
 from django.test import Client
 
+from connectors import endpoints, outbox
 from connectors.models import Connection, InboundEvent
 from customers.identifiers import Given
 from customers.models import Referral
@@ -71,6 +72,8 @@ def next_door(bar_nilo, bo, noon):
         status="failed", due_at=noon, occurred_at=noon, received_at=noon,
     )  # fmt: skip
     holds.create(customer=bo, points=1, reference="NH-1", at=noon)
+    ear, _ = endpoints.add(merchant=bar_nilo, url="https://1.1.1.1/nilo", kinds=["tier.*"], at=noon)
+    outbox.test(endpoint=ear, at=noon)
     mug = put_up(bar_nilo.programs.get(), "mug", kind="gift", cost=1)
     redemptions.redeem(customer=bo, reward=mug, reference="N-3", at=noon, by="till")
     db.command(vouchers.issue)(

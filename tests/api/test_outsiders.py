@@ -11,6 +11,7 @@ from rest_framework.test import APIClient
 
 from api import urls
 from api.door import Door
+from connectors import endpoints, outbox
 from lib import db
 from merchants.models import SCOPES
 from rewards import codes, vouchers
@@ -18,7 +19,7 @@ from tests.api.conftest import V1
 from tests.cast import client_of
 from tests.rewards.conftest import put_up
 
-METHODS = ("get", "post", "patch", "delete")
+METHODS = ("get", "post", "put", "patch", "delete")
 
 
 def calls():
@@ -42,6 +43,7 @@ BODIES = {
     ("post", "customers"): {"email": "eve@example.com"},
     ("get", "customers"): None,
     ("get", "customers/lookup"): None,
+    ("put", "customers/by-external-id/<str:source>/<str:external_id>"): {"email": "eve@example.com"},
     ("get", "customers/<str:customer>"): None,
     ("patch", "customers/<str:customer>"): {"name": "Eve"},
     ("delete", "customers/<str:customer>"): None,
@@ -91,11 +93,21 @@ BODIES = {
     ("get", "gift-cards/<str:code>"): None,
     ("post", "gift-cards/<str:code>/charge"): {"reference": "C-9", "amount_minor": 1},
     ("post", "gift-cards/<str:code>/refund"): {"reference": "B-9", "amount_minor": 1},
+    ("post", "webhook-endpoints"): {"url": "https://192.0.2.1/hooks", "kinds": ["*"]},
+    ("get", "webhook-endpoints"): None,
+    ("get", "webhook-endpoints/<str:endpoint>"): None,
+    ("patch", "webhook-endpoints/<str:endpoint>"): {"description": "theirs"},
+    ("delete", "webhook-endpoints/<str:endpoint>"): None,
+    ("get", "webhook-endpoints/<str:endpoint>/deliveries"): None,
+    ("post", "webhook-endpoints/<str:endpoint>/rotate-secret"): {},
+    ("post", "webhook-endpoints/<str:endpoint>/test"): None,
+    ("post", "deliveries/<str:delivery>/resend"): None,
 }
 IN_BODY = [name for name, body in BODIES.items() if body and "CUSTOMER" in str(body) and name[1] != "batches"]
 NOBODYS = re.compile("<str:([a-z]+)>")
-PREFIXES = {"merge": "mrg", "hold": "hld"}
-IN_PATH = [name for name in BODIES if "<" in name[1]]
+PREFIXES = {"merge": "mrg", "hold": "hld", "endpoint": "whe", "delivery": "whd"}
+# What another system calls somebody is the caller's own word: it names nobody else's object.
+IN_PATH = [name for name in BODIES if "<" in name[1] and "<str:external_id>" not in name[1]]
 
 
 def test_every_call_has_a_row():
@@ -139,7 +151,14 @@ def code(till, ana, cafe, noon):
 
 
 @pytest.fixture
-def send(ana, sold, merged, held, redeemed, code):
+def told(cafe, noon):
+    """An endpoint of the café and what was sent to it: (endpoint, delivery)."""
+    endpoint, _ = endpoints.add(merchant=cafe, url="https://1.1.1.1/hooks", kinds=["tier.*"], at=noon)
+    return endpoint, outbox.test(endpoint=endpoint, at=noon)
+
+
+@pytest.fixture
+def send(ana, sold, merged, held, redeemed, code, told):
     """`send(client, name)` makes a call that speaks of Ana and of what was done for her."""
 
     def fill(body):
@@ -155,6 +174,7 @@ def send(ana, sold, merged, held, redeemed, code):
         path = path.replace("<str:merge>", merged["id"])
         path = path.replace("<str:hold>", held["id"])
         path = path.replace("<str:redemption>", redeemed["id"])
+        path = path.replace("<str:endpoint>", told[0].public_id).replace("<str:delivery>", told[1].public_id)
         path = path.replace("<str:code>", code.get(path.split("/")[0], ""))
         query = "?q=4000000001" if path.endswith("lookup") else ""
         return getattr(client, method)(f"{V1}/{path}{query}", fill(BODIES[name]), format="json")

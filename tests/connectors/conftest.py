@@ -11,10 +11,12 @@ import pytest
 from django.db import transaction
 from django.test import Client
 
-from connectors import connections, inbox
+from connectors import connections, endpoints, inbox, outbox
 from connectors.models import Connection
-from loyalty import balances, programs
+from customers import journey
+from loyalty import adjustments, balances, programs
 from loyalty.models import Tier
+from tests.connectors.receiver import Receiver
 from tests.connectors.shapes import NOON
 
 STRIPE_SECRET = "whsec_the_cafes_own_stripe_secret"
@@ -141,3 +143,51 @@ def tell_in_every_order(stripe, program, post, drain):
         return orders
 
     return tell
+
+
+@pytest.fixture
+def at_home(settings):
+    """This machine may be called: the receivers of these tests live here."""
+    settings.WEBHOOK_NETWORKS = ["127.0.0.0/8", "::1/128"]
+
+
+@pytest.fixture
+def receiver(at_home):
+    made = Receiver()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def hear(cafe, noon):
+    """`hear(url)` adds an endpoint of the café that wants everything; returns it and its secret."""
+
+    def add(url, *, merchant=cafe, wanted=("*",), at=noon, **more):
+        return endpoints.add(merchant=merchant, url=url, kinds=list(wanted), at=at, **more)
+
+    return add
+
+
+@pytest.fixture
+def adjust(ana, noon):
+    """`adjust(5)` gives Ana five points by hand: one `points.adjusted` event."""
+    count = iter(range(1, 10_000))
+
+    def give(points=1, *, customer=ana, at=noon):
+        number = next(count)
+        adjustments.adjust(
+            customer=customer, points=points, reason="kind", reference=f"A-{number}", at=at, by="test"
+        )
+
+    return give
+
+
+@pytest.fixture
+def relay(noon):
+    return lambda: journey.relay(at=noon)
+
+
+@pytest.fixture
+def due(noon):
+    """`due()` sends what is due at noon; `due(minutes=5)` what is due five minutes later."""
+    return lambda **after: outbox.send_due(at=noon + timedelta(**after))

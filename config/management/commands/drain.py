@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from tqdm import tqdm
 
-from connectors import inbox
+from connectors import inbox, outbox
 from customers import journey
 from loyalty import bonuses, expiry, matching, tier_reviews
 from merchants.models import Merchant
@@ -24,8 +24,8 @@ MOST_ROUNDS = 10_000  # a piece that always finds something would else never end
 class Command(BaseCommand):
     help = (
         "Do everything that is due now: messages of other machines, touchpoints, sales that wait for their "
-        "customer, points that become usable or expire, birthdays, tiers. A shop without a worker runs it "
-        "from cron; a worker does the same pieces continuously, and both at once do no harm."
+        "customer, points that become usable or expire, birthdays, tiers, outgoing webhooks. A shop without a "
+        "worker runs it from cron; a worker does the same pieces continuously, and both at once do no harm."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -84,6 +84,7 @@ def pieces(*, merchant: Merchant | None, at: datetime) -> dict[str, Count]:
         "birthdays": lambda: bonuses.give_birthdays(at=at, merchant=merchant),
         "tier_sets": lambda: tier_reviews.publish_due(at=at, merchant=merchant),
         "tiers": lambda: tier_reviews.review_due(at=at, merchant=merchant),
+        "webhooks": lambda: outbox.send_due(at=at, merchant=merchant),
     }
 
 
