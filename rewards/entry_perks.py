@@ -7,7 +7,7 @@ is decided behind the lock of the account, like everything that moves points.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from django.db.models import Q, QuerySet
 
@@ -254,7 +254,7 @@ def _take_back_undone(merchant: Merchant, grants: Sequence[PerkGrant], *, at: da
 
 def _figures(
     plan: Plan, merchant: Merchant, grants: Sequence[tuple[PerkGrant, Person]], *, at: datetime
-) -> dict[int, dict]:
+) -> dict[int, dict[date, int]]:
     """Return the figures of now and of the day of each rise, without what was refunded since."""
     today = plan.local(at).date()
     looks = {
@@ -266,7 +266,7 @@ def _figures(
     return {number: one.figures for number, one in standing.read(asked).items()}
 
 
-def _is_undone(plan: Plan, grant: PerkGrant, figures: Mapping, *, at: datetime) -> bool:
+def _is_undone(plan: Plan, grant: PerkGrant, figures: Mapping[date, int], *, at: datetime) -> bool:
     """
     Tell whether the level would not have been reached, and is not reached today either.
 
