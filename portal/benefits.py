@@ -32,6 +32,7 @@ def card(visit: Visit, plan: Plan, tier: dict[str, Any], *, at: datetime) -> dic
     if not mine and not ahead:
         return None
     found = perks.of_customer(customer=visit.member, at=at) if mine else []
+    found.sort(key=lambda one: one.perk.is_on_entry)
     return {
         # What is given on entry is shown to who got it: a promise about the past is none.
         "lines": [_line(one, visit.locale) for one in found if not one.perk.is_on_entry or one.used],
