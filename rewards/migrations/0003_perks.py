@@ -50,6 +50,8 @@ class Migration(migrations.Migration):
                 ('redemption', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='perk_grant', to='rewards.redemption')),
             ],
             options={
+                'verbose_name': 'gift of a tier',
+                'verbose_name_plural': 'gifts of tiers',
                 'indexes': [models.Index(fields=['merchant', 'customer', 'perk'], name='perk_grants_by_customer')],
                 'constraints': [models.UniqueConstraint(fields=('merchant', 'membership', 'reference'), name='a_perk_is_given_once_per_reference'), models.CheckConstraint(condition=models.Q(('taken__gte', 0), ('taken__lte', models.F('points'))), name='no_more_comes_back_than_a_perk_gave')],
             },
@@ -71,6 +73,8 @@ class Migration(migrations.Migration):
                 ('undoes', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='undone_by', to='rewards.perkuse')),
             ],
             options={
+                'verbose_name': 'use of a benefit',
+                'verbose_name_plural': 'uses of benefits',
                 'indexes': [models.Index(fields=['merchant', 'customer', 'perk', 'occurred_at'], name='perk_uses_by_customer')],
                 'constraints': [models.UniqueConstraint(condition=models.Q(('undoes', None)), fields=('merchant', 'source', 'reference'), name='a_perk_is_used_once_per_reference')],
             },

@@ -48,6 +48,8 @@ class PerkGrant(Row):
     ended_at = models.DateTimeField(null=True)
 
     class Meta:
+        verbose_name = _("gift of a tier")
+        verbose_name_plural = _("gifts of tiers")
         constraints = [
             models.UniqueConstraint(
                 fields=["merchant", "membership", "reference"], name="a_perk_is_given_once_per_reference"
@@ -81,6 +83,8 @@ class PerkUse(Row):
     occurred_at = models.DateTimeField()
 
     class Meta:
+        verbose_name = _("use of a benefit")
+        verbose_name_plural = _("uses of benefits")
         constraints = [
             models.UniqueConstraint(
                 fields=["merchant", "source", "reference"],
