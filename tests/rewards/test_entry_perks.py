@@ -285,4 +285,4 @@ def test_many_rises_cost_as_many_statements_as_one(club, noon):
             tell(entry_perks.on_tiers, rows)
         return seen.statements
 
-    assert told(people[:1]) == told(people[1:])
+    assert told(people[:2]) == told(people[2:])
