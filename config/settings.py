@@ -78,6 +78,8 @@ TOUCHPOINT_LISTENERS: list[tuple[str, tuple[str, ...]] | tuple[str, tuple[str, .
     ("loyalty.bonuses.on_touchpoints", ("told",)),
     ("loyalty.referrals.on_sales", ("customer.converted", "purchase.refunded", "purchase.voided")),
     ("connectors.outbox.queue_for", tuple(PUBLIC), "connectors.endpoints.is_wanted"),
+    ("rewards.entry_perks.on_tiers", ("customer.converted", "tier.changed")),
+    ("rewards.entry_perks.on_refunds", ("purchase.refunded", "purchase.voided")),
 ]
 
 # What each room keeps about people: see customers/erasure.py. A test fails for a table that is not listed.

@@ -20,6 +20,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from lib import money
+from loyalty import tier_perks
 
 # What each pattern wants, for people.
 ONE_LINE, SLUG, MONTH_DAY = (
@@ -162,18 +163,38 @@ class Downgrade(Part):
     grace_days: Days = 30
 
 
+class PerkLimit(Part):
+    times: Annotated[int, Field(ge=1, le=1_000_000)]
+    per: Literal["day", "week", "month", "year", "membership_year", "lifetime"]
+
+
 class Benefit(Part):
     kind: Literal["benefit"]
     name: Text
+    id: Slug | None = None
+    limit: PerkLimit | None = None
 
 
 class EntryPoints(Part):
     kind: Literal["entry_points"]
     points: Annotated[int, Field(ge=1, le=1_000_000_000)]
     name: Text = "Welcome"
+    id: Slug | None = None
+    pending_days: Annotated[int, Field(ge=1, le=3660)] | None = None
+    again: Literal["each_time"] | None = None
 
 
-Perk = Annotated[Benefit | EntryPoints, Field(discriminator="kind")]
+class EntryReward(Part):
+    """A reward without its cost. Whether there is such a reward, the rewards of the program know."""
+
+    kind: Literal["entry_reward"]
+    reward: Slug
+    name: Text = "Welcome"
+    id: Slug | None = None
+    again: Literal["each_time"] | None = None
+
+
+Perk = Annotated[Benefit | EntryPoints | EntryReward, Field(discriminator="kind")]
 
 
 class Level(Part):
@@ -196,6 +217,11 @@ class Tiers(Part):
             twice = next((value for value in values if values.count(value) > 1), None)
             if twice is not None:
                 raise PydanticCustomError("twice", f"two levels have the {name} {twice!r}: change one")
+        for level in self.levels:
+            if (same := tier_perks.twice([perk.model_dump() for perk in level.perks])) is not None:
+                raise PydanticCustomError(
+                    "twice", f"two perks of {level.name} have the id {same!r}: give one another `id`"
+                )
         self.levels.sort(key=lambda level: level.at)
         return self
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from lib import db, marked_yaml
 from lib.errors import Conflict, NotFound
-from loyalty import program_rows
+from loyalty import program_rows, tier_perks
 from loyalty.earning import RULES
 from loyalty.program_document import ProgramFile
 from loyalty.program_faults import Faults
@@ -60,12 +60,23 @@ def _apply(*, wanted: Wanted, at: datetime, by: str) -> list[str]:
     if merchant and now["merchant"] != wanted["merchant"]:
         _refuse_what_is_fixed(merchant, wanted)
     left = {name for name in sections() if name not in wanted["program"]}
+    _refuse_unknown_rewards(now, wanted)
     for name in left:  # a section the file does not have stays as it is
         now["program"].pop(name, None)
     changes = differences(now, wanted)
     if changes:
         program_rows.save(merchant=merchant, program=program, now=now, wanted=wanted, at=at, by=by)
     return changes
+
+
+def _refuse_unknown_rewards(now: Wanted, wanted: Wanted) -> None:
+    """A file that leaves the rewards as they are may name those that are there."""
+    if "rewards" in wanted["program"]:
+        return  # looked at with the file's own lines
+    there = {one["id"] for one in now["program"].get("rewards") or ()}
+    faults = Faults(raw=wanted, lines={})
+    _check_perks(wanted["program"].get("tiers") or {}, there, faults)
+    faults.refuse()
 
 
 def _refuse_what_is_fixed(merchant: Merchant, wanted: Wanted) -> None:
@@ -121,6 +132,9 @@ def read(*, text: str = "", document: Any = None, env: Mapping[str, str] | None 
     extra = _sections(raw, faults, env)
     if file:
         _check_together(file, rules, faults)
+        if "rewards" in extra:
+            tiers = file.program.tiers.model_dump() if file.program.tiers else {}
+            _check_perks(tiers, {one["id"] for one in extra["rewards"]}, faults)
     faults.refuse()
     assert file
     wanted: Wanted = file.model_dump(mode="json", exclude_none=True, exclude={"program": OF_OTHER_ROOMS})
@@ -198,6 +212,18 @@ def _check_together(file: ProgramFile, rules: list[dict[str, Any]], faults: Faul
                 faults.add((*place, "tiers"), f"there is no level {tier!r}. Known: {known}.")
         if "from" in rule and "until" in rule and rule["from"] > rule["until"]:
             faults.add((*place, "until"), f"{rule['until']} is before `from`, {rule['from']}")
+
+
+def _check_perks(tiers: Mapping[str, Any], rewards: set[str], faults: Faults) -> None:
+    """Find perks that give a reward which is not there."""
+    for number, level in enumerate(tiers.get("levels", ())):
+        for place, perk in enumerate(level["perks"]):
+            if perk["kind"] == tier_perks.REWARD and perk["reward"] not in rewards:
+                known = ", ".join(sorted(rewards)) or "none"
+                faults.add(
+                    ("program", "tiers", "levels", number, "perks", place, "reward"),
+                    f"there is no reward {perk['reward']!r}. Known: {known}.",
+                )
 
 
 # --- comparing and showing ----------------------------------------------------------------------------

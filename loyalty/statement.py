@@ -150,6 +150,10 @@ _SENTENCES: dict[str, Callable[[Entry, Reason, str, str], str]] = {
     "referral_referrer": lambda *_: gettext("Thank you for bringing a friend"),
     "referral_refunded": lambda *_: gettext("The purchase behind a referral was refunded"),
     "referral_rejected": lambda *_: gettext("The shop did not accept a referral"),
+    "perk": lambda _entry, reason, *_: (
+        gettext("%(perk)s, for reaching %(tier)s") % {"perk": reason["name"], "tier": reason["tier"]}
+    ),
+    "perk_taken_back": lambda *_: gettext("A refund undid the level that gave these points"),
     "reinstate": lambda *_: gettext("Expired points given back"),
 }
 

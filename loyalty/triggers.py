@@ -28,6 +28,7 @@ TABLES = (
     Facts("loyalty_tierchange", "tier changes are never changed: assign the tier again"),
     Facts("loyalty_programversion", "published versions are never changed: publish another one"),
     Facts("rewards_voucheruse", "uses of vouchers are never changed: roll the use back"),
+    Facts("rewards_perkuse", "uses of perks are never changed: undo the use"),
     Facts("rewards_giftcardentry", "entries of gift cards are never changed: write a refund"),
     Facts("customers_consent", "consents are never changed: record the new answer"),
 )

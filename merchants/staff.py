@@ -41,6 +41,7 @@ GRANTS: dict[str, tuple[str, ...]] = {
         "loyalty.view_membership",
         "rewards.view_reward",
         "rewards.view_redemption",
+        "rewards.view_perkuse",
         "rewards.hand_over",
     ),
     Role.Kind.ANALYST: ("*.view_*", "-merchants.view_apikey"),

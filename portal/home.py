@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods
 
 from loyalty import balances, programs
 from loyalty.plan import Plan
-from portal import history, sign_in, words
+from portal import benefits, history, sign_in, words
 from portal.visits import Visit, door, show
 
 LATEST = 3
@@ -37,6 +37,7 @@ def page(visit: Visit) -> HttpResponse:
         balance=balance,
         worth=worth(plan, balance["available"]),
         level=level(plan, balance["tier"], locale=visit.locale),
+        benefits=benefits.card(visit, plan, balance["tier"], at=now),
         activating=balance["activating"][:SHOWN_DATES],
         expiring=balance["expiring"][:SHOWN_DATES],
         movements=history.latest(visit, plan=plan, limit=LATEST),

@@ -137,12 +137,17 @@ def is_for(reward: Reward, *, tier: str, segments: Iterable[str] = ()) -> bool:
     return is_in_tier and (not reward.segments or not set(reward.segments).isdisjoint(segments))
 
 
+def is_on_offer(reward: Reward, *, at: datetime) -> bool:
+    """Tell whether the reward is switched on and within its dates."""
+    return reward.is_active and (
+        (reward.starts_at is None or reward.starts_at <= at)
+        and (reward.ends_at is None or at < reward.ends_at)
+    )
+
+
 def why_not(reward: Reward, wallet: Wallet, counted: Times, *, at: datetime) -> Refused | None:
     """Return what refuses a redemption now; None when nothing does."""
-    is_in_time = (reward.starts_at is None or reward.starts_at <= at) and (
-        reward.ends_at is None or at < reward.ends_at
-    )
-    if not (reward.is_active and is_in_time and is_for(reward, tier=wallet.tier)):
+    if not (is_on_offer(reward, at=at) and is_for(reward, tier=wallet.tier)):
         return RewardNotAvailable(f"{reward.name} is not on offer for this customer now.")
     if reward.stock is not None and reward.stock <= 0:
         return out_of_stock(reward)

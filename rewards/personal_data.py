@@ -3,7 +3,15 @@
 from typing import Any
 
 from customers.erasure import Holding, Traces, nobody, plain, shown, theirs
-from rewards.models import GiftCard, GiftCardEntry, Redemption, Voucher, VoucherUse
+from rewards.models import (
+    GiftCard,
+    GiftCardEntry,
+    PerkGrant,
+    PerkUse,
+    Redemption,
+    Voucher,
+    VoucherUse,
+)
 
 BOOKS = "Kept: the books must add up. It names a customer who is nobody after erasure."
 
@@ -53,6 +61,18 @@ HOLDINGS = [
         "rewards.VoucherUse",
         BOOKS,
         export=shown(VoucherUse, "reference", "purchase_reference", "source", "undoes_id", "occurred_at"),
+    ),
+    Holding(
+        "rewards.PerkGrant",
+        BOOKS,
+        export=shown(
+            PerkGrant, "name", "tier", "kind", "points", "taken", "status", "occurred_at", "ended_at"
+        ),
+    ),
+    Holding(
+        "rewards.PerkUse",
+        BOOKS,
+        export=shown(PerkUse, "name", "tier", "reference", "source", "undoes_id", "occurred_at"),
     ),
     Holding(
         "rewards.GiftCard",

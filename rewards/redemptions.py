@@ -22,6 +22,7 @@ from rewards.catalogue import Times, Wallet
 from rewards.kinds import Kind
 from rewards.models import Redemption, Reward, Voucher
 from rewards.payment import payment
+from rewards.vouchers import IssuedVoucher
 
 Status = Redemption.Status
 PAYMENT = "points_as_payment"
@@ -253,21 +254,73 @@ def _record(work: Desk, person: lookup.Person, reward: Reward, kind: Kind, row: 
     receipt = RedemptionReceipt("created", Redemption(**row), None, "", balance)
     receipt.redemption.reward = reward
     if kind.makes_voucher:
-        issued = vouchers.issue(
-            merchant=work.merchant,
-            name=reward.name,
-            worth=row["worth"],
-            at=work.at,
-            by=work.by,
-            origin="redemption",
-            reference=receipt.redemption.public_id,
-            customer=Customer(pk=person.customer_id, merchant=work.merchant),
-            reward=reward,
-            redemption_id=row["id"],
-            expires_at=catalogue.voucher_ends(work.plan, reward, at=work.at),
-        )
+        issued = _issue(work, person, reward, row, origin="redemption")
         receipt.voucher, receipt.code = issued.voucher, issued.code
     return receipt
+
+
+def _issue(work: Desk, person: lookup.Person, reward: Reward, row: Row, *, origin: str) -> IssuedVoucher:
+    return vouchers.issue(
+        merchant=work.merchant,
+        name=reward.name,
+        worth=row["worth"],
+        at=work.at,
+        by=work.by,
+        origin=origin,
+        reference=public_ids.show(Redemption.prefix, row["id"]),
+        customer=Customer(pk=person.customer_id, merchant=work.merchant),
+        reward=reward,
+        redemption_id=row["id"],
+        expires_at=catalogue.voucher_ends(work.plan, reward, at=work.at),
+    )
+
+
+# --- without points -------------------------------------------------------------------------------------
+
+
+@db.inside_transaction
+def give(work: Desk, person: lookup.Person, reward: Reward, *, reference: str) -> Redemption:
+    """
+    Give a reward that costs nothing this time, at a desk that has the account locked. Caps are of what is
+    redeemed and do not count here; the shelf does.
+
+    :raises RewardNotAvailable: switched off, out of its dates, or not of a kind that can be given
+    :raises RewardOutOfStock: none is left
+    """
+    kind, params = catalogue.kind_of(reward)
+    if kind.kind == PAYMENT or not catalogue.is_on_offer(reward, at=work.at):
+        raise catalogue.RewardNotAvailable(f"{reward.name} cannot be given now.")
+    catalogue.take_one(reward)
+    worth = kind.worth(params, name=reward.name, currency=work.merchant.currency)
+    row = _row(work, person, reward, kind, reference, NOTHING_MORE) | {"points": 0, "worth": worth}
+    db.insert(Redemption, [row])
+    _note(work, "reward.redeemed", person.customer_id, Redemption(**row))
+    if kind.makes_voucher:
+        _issue(work, person, reward, row, origin="perk")
+    return Redemption(**row)
+
+
+@db.inside_transaction
+def take_back(work: Desk, redemption: Redemption, *, reason: str) -> bool:
+    """
+    Take back what `give` gave, if it was not used: an unused voucher, goods that nobody handed over. Return
+    whether it came back; what was used, has expired or was closed meanwhile stays as it is.
+    """
+    rows = Redemption.objects.select_for_update(of=("self",)).filter(merchant=work.merchant)
+    now = rows.select_related("reward", "voucher").get(pk=redemption.pk)
+    voucher = _voucher(now)
+    if now.status != Status.PENDING and not (now.status == Status.FULFILLED and voucher):
+        return False
+    if voucher:
+        try:
+            vouchers.cancel(voucher=voucher, at=work.at, by=work.by)
+        except (vouchers.VoucherRedeemed, vouchers.VoucherExpired):
+            return False
+    catalogue.put_back(merchant_id=work.merchant.pk, reward_id=now.reward_id)
+    now.status, now.note, now.closed_at = Status.CANCELLED, reason[:300], work.at
+    now.save(update_fields=["status", "note", "closed_at"])
+    _note(work, "redemption.cancelled", now.customer_id, now)
+    return True
 
 
 # --- afterwards -----------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse
+from django.template.defaultfilters import linebreaksbr
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -15,37 +16,11 @@ from django.utils.translation import gettext_lazy as _
 from customers.models import Customer
 from lib import money
 from lib.admin import ConfigAdmin, Door, OneMerchantForm, Rows, dress_input
-from loyalty import tier_reviews
+from loyalty import tier_perks, tier_reviews
+from loyalty.admin import perk_lines
+from loyalty.admin.perk_lines import PerkLines
 from loyalty.models import Tier, TierSet
-
-
-class Perks(forms.CharField):
-    """One perk a line: a benefit in words, or `+50 Welcome` for points on reaching the level."""
-
-    widget = forms.Textarea(attrs={"rows": 2})
-
-    def prepare_value(self, value: Any) -> Any:
-        if not isinstance(value, list):
-            return value
-        return "\n".join(
-            f"+{perk['points']} {perk.get('name', '')}".strip()
-            if perk.get("kind") == "entry_points"
-            else perk["name"]
-            for perk in value
-        )
-
-    def to_python(self, value: Any) -> Any:
-        return [self._perk(line.strip()) for line in (value or "").splitlines() if line.strip()]
-
-    def _perk(self, line: str) -> dict[str, Any]:
-        number, _space, name = line.partition(" ")
-        if number.startswith("+") and number[1:].isdecimal() and 0 < int(number[1:]) <= MOST_POINTS:
-            points = {"kind": "entry_points", "points": int(number[1:])}
-            return {**points, "name": name.strip()} if name.strip() else points
-        return {"kind": "benefit", "name": line}
-
-
-MOST_POINTS = 1_000_000_000
+from loyalty.program_sections import sections
 
 
 class TierForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -58,11 +33,7 @@ class TierForm(forms.ModelForm):  # type: ignore[type-arg]
         help_text=_("Money as it is written (500.00), or points, purchases, days."),
     )
 
-    perks = Perks(
-        required=False,
-        label=_("Perks"),
-        help_text=_("One a line: Free delivery. Points on arrival: +50 Welcome."),
-    )
+    perks = PerkLines(required=False, label=_("Perks"), help_text=perk_lines.HELP)
 
     class Meta:
         model = Tier
@@ -89,6 +60,17 @@ class TierForm(forms.ModelForm):  # type: ignore[type-arg]
             raise forms.ValidationError(_("Too many decimals."))
         return int(minor)
 
+    def clean_perks(self) -> list[dict[str, Any]]:
+        perks: list[dict[str, Any]] = self.cleaned_data["perks"]
+        wanted = {perk["reward"] for perk in perks if perk["kind"] == tier_perks.REWARD}
+        section = sections().get("rewards")
+        if wanted and section is not None and self.tier_set.program_id:
+            program = self.tier_set.program
+            known = {one["id"] for one in section.current(merchant=program.merchant, program=program)}
+            if missing := ", ".join(sorted(wanted - known)):
+                raise forms.ValidationError(_("There is no reward %(ids)s.") % {"ids": missing})
+        return perks
+
 
 class TierFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
     def get_form_kwargs(self, index: int | None) -> dict[str, Any]:
@@ -113,7 +95,14 @@ class TierRows(Rows):
     formset = TierFormSet
     extra = 1
     hide_title = True
-    fields = ["name", "at", "multiplier", "perks"]
+    readonly_fields = ["shown_perks"]
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ["name", "at", "multiplier", "perks" if self._is_open(obj) else "shown_perks"]
+
+    @admin.display(description=_("Perks"))
+    def shown_perks(self, tier: Tier) -> Any:
+        return linebreaksbr(perk_lines.write(tier.perks)) or "–"
 
     def _is_open(self, obj: Any) -> bool:
         return obj is None or obj.status == TierSet.Status.DRAFT

@@ -12,6 +12,10 @@ KINDS |= {
     "reward.redeemed": _("Reward redeemed"),
     "redemption.cancelled": _("Reward given back"),
     "redemption.fulfilled": _("Reward handed over"),
+    "perk.given": _("Given on reaching a tier"),
+    "perk.taken_back": _("Taken back: a refund undid the tier"),
+    "perk.used": _("Benefit used"),
+    "perk.rolled_back": _("Use of a benefit undone"),
     "redemption.failed": _("Reward could not be handed over"),
 }
 

@@ -15,10 +15,11 @@ from loyalty.refunds import Return
 from loyalty.sale import Sale
 from merchants import keys
 from merchants.models import Store
-from rewards import gift_cards, pools, redemptions, vouchers
+from rewards import gift_cards, perks, pools, redemptions, vouchers
 from rewards.models import CodePool
 from tests.cast import staff_of
 from tests.rewards.conftest import put_up
+from tests.rewards.giving import WELCOME, promise, relay
 
 
 @pytest.fixture
@@ -80,6 +81,9 @@ def next_door(bar_nilo, bo, noon):
         merchant=bar_nilo, name="Nilo beer", worth={}, at=noon, by="test", origin="perk",
         reference="NV-1", customer=bo,
     )  # fmt: skip
+    promise(bar_nilo, Silver=[{"kind": "benefit", "name": "Nilo tea", "id": "tea"}, WELCOME])
+    relay()
+    perks.use(customer=bo, perk="tea", reference="NP-1", at=noon, by="till")
     pool = CodePool.objects.create(merchant=bar_nilo, code="nilo", name="Nilo pool")
     pools.upload(pool=pool, given=["nilo-code"], at=noon)
     gift_cards.buy(

@@ -1,5 +1,7 @@
 """The admin in a real browser: nothing breaks the content policy, nothing stands in a reader's way."""
 
+import os
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
@@ -9,11 +11,13 @@ from customers.identifiers import Given
 from lib import db
 from loyalty import members, purchases
 from loyalty.models import TierSet
-from rewards import gift_cards, pools, vouchers
-from rewards.models import CodePool
+from rewards import gift_cards, perks, pools, vouchers
+from rewards.models import CodePool, PerkGrant, PerkUse
+from tests.rewards.giving import WELCOME, buy, promise
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 SIZES = {"desk": (1280, 900, "light"), "phone": (390, 844, "dark")}
+CAKE = {"kind": "benefit", "name": "Free cake", "id": "cake", "limit": {"times": 2, "per": "month"}}
 # Known in the theme's own templates: the list of the filter sheet, and parts outside of landmarks.
 THEME = {"region", "list", "landmark-one-main", "landmark-unique"}
 
@@ -113,6 +117,25 @@ def test_vouchers_pools_and_gift_cards_are_clean(page, cafe, ana, noon, owner):
         f"giftcard/{card.card.pk}/change/",
     ):
         check(page, f"/admin/rewards/{address}")
+
+
+def test_perks_are_clean(page, cafe, ana, noon, owner):
+    promise(cafe, Bronze=[CAKE], Silver=[WELCOME])
+    buy(ana, 600)
+    perks.use(customer=ana, perk="cake", reference="P-1", at=noon, by="till")
+    use, grant = PerkUse.objects.get(), PerkGrant.objects.get()
+    sign_in(page, owner)
+
+    for address in (
+        "rewards/perkuse/",
+        f"rewards/perkuse/{use.pk}/change/",
+        f"rewards/perkuse/{use.pk}/undo/",
+        "rewards/perkgrant/",
+        f"rewards/perkgrant/{grant.pk}/change/",
+    ):
+        check(page, f"/admin/{address}")
+        if folder := os.environ.get("SCREENSHOTS"):
+            page.screenshot(path=f"{folder}/{address.replace('/', '-')}.png", full_page=True)
 
 
 def test_points_are_adjusted_with_the_keyboard_alone(page, cafe, ana, owner):

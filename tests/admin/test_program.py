@@ -8,8 +8,10 @@ from django.urls import reverse
 
 from lib import db
 from loyalty import programs, purchases
+from loyalty.admin import perk_lines
 from loyalty.earning import RULES
 from loyalty.models import EarningRule, ProgramVersion, Tier, TierSet
+from tests.rewards.conftest import put_up
 
 ADD = "/admin/loyalty/earningrule/add/"
 
@@ -233,6 +235,52 @@ def test_perks_are_lines_of_text(desk, program):
     ]
     page = desk.get(reverse("admin:loyalty_tierset_change", args=[tier.tier_set_id])).content.decode()
     assert "Free delivery\n+50 Hello\n+9" in page
+
+
+def test_perks_say_what_there_is_of_them(desk, program):
+    put_up(program)
+    lines = [
+        "Free cake | 2 per month | id cake",
+        "Tea | 1 per membership year",
+        "+50 Hello | after 14 days | each time",
+        "reward:espresso A coffee on us",
+    ]
+    said = tiers(("Guest", "0"), program=program.pk, metric="spend", perks="\n".join(lines))
+
+    desk.post("/admin/loyalty/tierset/add/", said)
+
+    tier = Tier.objects.get(name="Guest")
+    assert tier.perks == [
+        {"kind": "benefit", "name": "Free cake", "id": "cake", "limit": {"times": 2, "per": "month"}},
+        {"kind": "benefit", "name": "Tea", "limit": {"times": 1, "per": "membership_year"}},
+        {"kind": "entry_points", "points": 50, "name": "Hello", "pending_days": 14, "again": "each_time"},
+        {"kind": "entry_reward", "reward": "espresso", "name": "A coffee on us"},
+    ]
+    assert perk_lines.write(tier.perks).splitlines() == lines
+    TierSet.objects.filter(pk=tier.tier_set_id).update(status="retired")
+    page = desk.get(reverse("admin:loyalty_tierset_change", args=[tier.tier_set_id])).content.decode()
+    assert "Free cake | 2 per month | id cake<br>" in page
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("Free cake | twice a month", "is not understood"),
+        ("Free cake | each time", "does not fit together: again"),
+        ("+50 Hello | 2 per month", "does not fit together: limit"),
+        ("Free cake | 0 per day", "does not fit together: limit"),
+        ("reward:latte A coffee on us", "There is no reward latte"),
+        ("A | id x\nB | id x", "Two perks have the id x"),
+    ],
+)
+def test_a_perk_that_cannot_be_is_refused_in_words(desk, program, line, why):
+    said = tiers(("Guest", "0"), program=program.pk, metric="spend", perks=line)
+
+    page = desk.post("/admin/loyalty/tierset/add/", said)
+
+    assert page.status_code == 200
+    assert why in page.content.decode()
+    assert not Tier.objects.filter(name="Guest").exists()
 
 
 def test_a_live_set_is_copied_to_be_changed(desk, program):

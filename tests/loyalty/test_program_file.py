@@ -156,6 +156,31 @@ def test_a_program_is_renamed_when_it_is_the_only_one():
         ("at: 500", "at: 0", "two levels have the at 0"),
         ("name: Silver", "name: Gold", "two levels have the name 'Gold'"),
         (
+            "{kind: benefit, name: Free oat milk}",
+            "{kind: benefit, name: A, limit: {times: 0, per: day}}",
+            "line 16",
+        ),
+        (
+            "{kind: benefit, name: Free oat milk}",
+            "{kind: benefit, name: A, limit: {times: 1}}",
+            "per: is missing",
+        ),
+        (
+            "{kind: benefit, name: Free oat milk}",
+            "{kind: benefit, name: A, again: each_time}",
+            "again: is not a setting here",
+        ),
+        (
+            "{kind: benefit, name: Free oat milk}",
+            "{kind: benefit, name: A, id: x}, {kind: benefit, name: B, id: x}",
+            "two perks of Silver have the id 'x'",
+        ),
+        (
+            "{kind: benefit, name: Free oat milk}",
+            "{kind: entry_reward, reward: latte, name: A}",
+            "line 16: program.tiers.levels[1].perks[0].reward: there is no reward 'latte'. Known: espresso.",
+        ),
+        (
             "kind: benefit",
             "kind: benefits",
             "line 16: program.tiers.levels[1].perks[0]: 'benefits' is not one of",
@@ -192,6 +217,32 @@ def test_a_mistake_is_said_with_its_line_and_what_to_do(old, new, said):
     with pytest.raises(BadProgramFile) as refused:
         program_file.read(text=MIRA.replace(old, new, 1))
     assert said in str(refused.value)
+
+
+PERKS = """[{kind: benefit, name: Cake, id: cake, limit: {times: 2, per: month}},
+        {kind: entry_reward, reward: espresso, name: A coffee on us},
+        {kind: entry_points, points: 50, name: Hello, pending_days: 14, again: each_time}]"""
+
+
+@pytest.mark.django_db
+def test_perks_go_out_as_they_came_in():
+    apply(MIRA.replace("[{kind: benefit, name: Free oat milk}]", PERKS))
+
+    again = program_file.export(merchant="cafe-mira")
+
+    assert apply(again) == []
+    assert "per: month" in again
+    assert "reward: espresso" in again
+
+
+@pytest.mark.django_db
+def test_a_file_without_rewards_may_name_those_that_are_there():
+    apply()
+    bare = MIRA[: MIRA.index("  rewards:")].replace("[{kind: benefit, name: Free oat milk}]", PERKS)
+
+    assert apply(bare)
+    with pytest.raises(BadProgramFile, match=r"there is no reward 'latte'\. Known: espresso"):
+        apply(bare.replace("reward: espresso", "reward: latte"))
 
 
 def test_all_mistakes_are_said_at_once_in_the_order_of_the_file():
@@ -279,9 +330,16 @@ windows = st.one_of(
     st.fixed_dictionaries({"mode": st.just("calendar_year"), "first_month": st.integers(1, 12)}),
     st.fixed_dictionaries({"mode": st.sampled_from(["lifetime", "membership_year"])}),
 )
+limits = st.fixed_dictionaries(
+    {"times": st.integers(1, 100), "per": st.sampled_from(["day", "week", "membership_year", "lifetime"])}
+)
+again = {"again": st.just("each_time")}
 perks = st.one_of(
-    st.fixed_dictionaries({"kind": st.just("benefit"), "name": words}),
-    st.fixed_dictionaries({"kind": st.just("entry_points"), "points": st.integers(1, 10**6), "name": words}),
+    st.fixed_dictionaries({"kind": st.just("benefit"), "name": words}, optional={"limit": limits}),
+    st.fixed_dictionaries(
+        {"kind": st.just("entry_points"), "points": st.integers(1, 10**6), "name": words},
+        optional={"pending_days": st.integers(1, 3660), **again},
+    ),
 )
 levels = st.lists(
     st.fixed_dictionaries(
