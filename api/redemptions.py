@@ -134,7 +134,7 @@ def redeem(door: Door, said: RedemptionIn) -> RedemptionReceipt:
     """Redeem what a body asks for."""
     return redemptions.redeem(
         customer=_customer(door, said),
-        reward=_reward(door, said),
+        reward=named_reward(door, said.reward, program=said.program),
         reference=said.reference,
         at=door.at,
         by=door.by,
@@ -153,12 +153,17 @@ def _customer(door: Door, said: RedemptionIn) -> Customer:
     return named(door, public_ids.show(Customer.prefix, owner))
 
 
-def _reward(door: Door, said: RedemptionIn) -> Reward:
+def named_reward(door: Door, said: str, *, program: str | None) -> Reward:
+    """
+    Return the caller's reward of this id or code.
+
+    :raises NotFound: with a pointer to where the body names it
+    """
     rows = Reward.objects.filter(merchant=door.merchant)
-    number = public_ids.read(Reward.prefix, said.reward)
-    if said.program is not None:
-        rows = rows.filter(program_id=fields.number("prg", said.program, pointer="/program"))
-    rows = rows.filter(code=said.reward) if number is None else rows.filter(pk=number)
+    number = public_ids.read(Reward.prefix, said)
+    if program is not None:
+        rows = rows.filter(program_id=fields.number("prg", program, pointer="/program"))
+    rows = rows.filter(code=said) if number is None else rows.filter(pk=number)
     found = rows.order_by("program_id").first()
     if found is None:
         raise fields.missing("/reward")

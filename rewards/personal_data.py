@@ -3,7 +3,7 @@
 from typing import Any
 
 from customers.erasure import Holding, Traces, nobody, plain, shown, theirs
-from rewards.models import GiftCard, GiftCardEntry, Redemption, Voucher, VoucherUse
+from rewards.models import GiftCard, GiftCardEntry, Redemption, Reservation, Voucher, VoucherUse
 
 BOOKS = "Kept: the books must add up. It names a customer who is nobody after erasure."
 
@@ -38,6 +38,11 @@ HOLDINGS = [
             *("reward_name", "status", "points", "worth", "reference", "purchase_reference"),
             *("occurred_at", "closed_at"),
         ),
+    ),
+    Holding(
+        "rewards.Reservation",
+        BOOKS,
+        export=shown(Reservation, "reward_name", "status", "points", "worth", "expires_at", "created_at"),
     ),
     Holding(
         "rewards.Voucher",

@@ -22,6 +22,7 @@ from rewards.catalogue import Times, Wallet
 from rewards.kinds import Kind
 from rewards.models import Redemption, Reward, Voucher
 from rewards.payment import payment
+from rewards.vouchers import IssuedVoucher
 
 Status = Redemption.Status
 PAYMENT = "points_as_payment"
@@ -105,14 +106,20 @@ def redeem(
     if first := _earlier(work, reference):
         return _repeat(work, person, first, reward, asked)
     purchases.admit(person)
+    catalogue.free_lapsed(reward, at=at)
     if reward.per_day is not None:
         # Two customers hold two accounts: of a cap on everybody the reward itself is the lock.
         reward = Reward.objects.select_for_update().get(pk=reward.pk, merchant=merchant)
     kind, params = catalogue.kind_of(reward)
-    _refuse(work, person, reward)
-    points, worth = _price(work, person, reward, kind, params, asked)
-    catalogue.take_one(reward)
-    row = _row(work, person, reward, kind, reference, asked) | {"points": points, "worth": worth}
+    refuse(work, person, reward)
+    available = work.account(person.membership_id).available
+    points, worth = price(work, available, reward, kind, params, asked)
+    catalogue.take_one(reward, at=at)
+    row = new_row(work, person, reward, kind, reference) | {
+        "points": points,
+        "worth": worth,
+        "purchase_reference": asked.purchase_reference,
+    }
     if points:
         _spend(work, person, row)
     return _record(work, person, reward, kind, row)
@@ -145,21 +152,43 @@ def _repeat(
     return _receipt("replayed", first, balance)
 
 
-def _refuse(work: Desk, person: lookup.Person, reward: Reward) -> None:
+def refuse(
+    work: Desk, person: lookup.Person, reward: Reward, *, available: int | None = None, beside: int = 0
+) -> None:
+    """
+    Refuse what cannot be had now. `available` are the points there are, if not the account's; `beside` a
+    hold that asks and is not counted.
+
+    :raises Refused: see `redeem`
+    """
     account = work.account(person.membership_id)
-    wallet = Wallet(work.standings[person.membership_id].tier, account.available, account.debt)
+    wallet = Wallet(
+        work.standings[person.membership_id].tier,
+        account.available if available is None else available,
+        account.debt,
+    )
     counted = catalogue.times(
-        work.plan, merchant_id=work.merchant.pk, customer_id=person.customer_id, rewards=[reward], at=work.at
+        work.plan,
+        merchant_id=work.merchant.pk,
+        customer_id=person.customer_id,
+        rewards=[reward],
+        at=work.at,
+        beside=beside,
     )
     refusal = catalogue.why_not(reward, wallet, counted.get(reward.pk, Times()), at=work.at)
     if refusal is not None:
         raise refusal
 
 
-def _price(
-    work: Desk, person: lookup.Person, reward: Reward, kind: Kind, params: Any, asked: Asked
+def price(
+    work: Desk, available: int, reward: Reward, kind: Kind, params: Any, asked: Asked
 ) -> tuple[int, Row]:
-    """Return the points it takes and what it is worth."""
+    """
+    Return the points it takes of those available, and what it is worth.
+
+    :raises BasketMissing: points as payment: it is not said what is paid
+    :raises PaymentTooSmall: points as payment: nothing can be paid
+    """
     worth = kind.worth(params, name=reward.name, currency=work.merchant.currency)
     if kind.kind != PAYMENT:
         if asked.points is not None or asked.basket_minor is not None:
@@ -176,7 +205,7 @@ def _price(
     paid = payment(
         step_points=reward.cost,
         step_minor=params.amount_minor,
-        available=work.account(person.membership_id).available,
+        available=available,
         points=asked.points,
         basket_minor=asked.basket_minor,
         min_points=params.min_points,
@@ -194,7 +223,8 @@ def _price(
     }
 
 
-def _row(work: Desk, person: lookup.Person, reward: Reward, kind: Kind, reference: str, asked: Asked) -> Row:
+def new_row(work: Desk, person: lookup.Person, reward: Reward, kind: Kind, reference: str) -> Row:
+    """Return the columns of a new redemption, for which no points were taken yet."""
     return {
         "id": public_ids.new(),
         "merchant_id": work.merchant.pk,
@@ -205,9 +235,10 @@ def _row(work: Desk, person: lookup.Person, reward: Reward, kind: Kind, referenc
         "reward_name": reward.name,
         "source": work.source,
         "reference": reference,
-        "purchase_reference": asked.purchase_reference,
+        "purchase_reference": "",
         "hold_id": None,
         "entry_id": None,
+        "returned": 0,
         "by": work.by,
         "note": "",
         "occurred_at": work.at,
@@ -245,7 +276,7 @@ def _record(work: Desk, person: lookup.Person, reward: Reward, kind: Kind, row: 
             at=work.at,
         )
     )
-    _note(work, "reward.redeemed", person.customer_id, Redemption(**row))
+    note(work, "reward.redeemed", person.customer_id, Redemption(**row))
     balance = work.balance(person.membership_id)
     with db.together():
         db.insert(Redemption, [row])
@@ -253,21 +284,27 @@ def _record(work: Desk, person: lookup.Person, reward: Reward, kind: Kind, row: 
     receipt = RedemptionReceipt("created", Redemption(**row), None, "", balance)
     receipt.redemption.reward = reward
     if kind.makes_voucher:
-        issued = vouchers.issue(
-            merchant=work.merchant,
-            name=reward.name,
-            worth=row["worth"],
-            at=work.at,
-            by=work.by,
-            origin="redemption",
-            reference=receipt.redemption.public_id,
-            customer=Customer(pk=person.customer_id, merchant=work.merchant),
-            reward=reward,
-            redemption_id=row["id"],
-            expires_at=catalogue.voucher_ends(work.plan, reward, at=work.at),
-        )
+        issued = issue(work, receipt.redemption, reward, valid_days=reward.valid_days)
         receipt.voucher, receipt.code = issued.voucher, issued.code
     return receipt
+
+
+@db.inside_transaction
+def issue(work: Desk, redemption: Redemption, reward: Reward, *, valid_days: int | None) -> IssuedVoucher:
+    """Issue the voucher that a redemption promises."""
+    return vouchers.issue(
+        merchant=work.merchant,
+        name=redemption.reward_name,
+        worth=redemption.worth,
+        at=work.at,
+        by=work.by,
+        origin="redemption",
+        reference=redemption.public_id,
+        customer=Customer(pk=redemption.customer_id, merchant=work.merchant),
+        reward=reward,
+        redemption_id=redemption.pk,
+        expires_at=catalogue.voucher_ends(work.plan, valid_days, at=work.at),
+    )
 
 
 # --- afterwards -----------------------------------------------------------------------------------------
@@ -331,7 +368,7 @@ def _close(redemption: Redemption, to: Status, *, at: datetime, by: str, reason:
             _give_back(work, person, now, to)
         now.status, now.note, now.closed_at = to, reason[:300], at
         now.save(update_fields=["status", "note", "closed_at"])
-        _note(work, f"redemption.{to}", person.customer_id, now)
+        note(work, f"redemption.{to}", person.customer_id, now)
     balance = work.balance(person.membership_id)
     desk.write(work)
     return _receipt(status, now, balance)
@@ -353,7 +390,7 @@ def _give_back(work: Desk, person: lookup.Person, redemption: Redemption, to: St
     catalogue.put_back(merchant_id=work.merchant.pk, reward_id=redemption.reward_id)
 
 
-def _note(work: Desk, kind: str, customer_id: int, redemption: Redemption) -> None:
+def note(work: Desk, kind: str, customer_id: int, redemption: Redemption) -> None:
     data = {
         "redemption": redemption.public_id,
         "reward": redemption.reward_name,

@@ -34,6 +34,7 @@ class Redemption(Row):
     reference = models.CharField(max_length=200)
     purchase_reference = models.CharField(max_length=200, blank=True)
     hold_id = models.BigIntegerField(null=True)  # the hold that reserved the points, if one did
+    returned = models.BigIntegerField(default=0)  # of its points came back with refunds of what they paid
     entry_id = models.BigIntegerField(null=True)  # the ledger's entry; empty for a reward that costs nothing
     by = models.CharField(max_length=120, blank=True)
     note = models.CharField(max_length=300, blank=True)  # why it was cancelled or failed
@@ -46,6 +47,10 @@ class Redemption(Row):
             models.UniqueConstraint(fields=["merchant", "id"], name="a_redemption_is_keyed_by_merchant"),
             models.CheckConstraint(
                 condition=models.Q(points__gte=0), name="redeemed_points_are_not_negative"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(returned__gte=0) & models.Q(returned__lte=models.F("points")),
+                name="no_more_is_returned_than_was_redeemed",
             ),
         ]
         indexes = [
