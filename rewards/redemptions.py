@@ -8,15 +8,17 @@ they came from.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from customers.models import Customer
 from lib import db, public_ids
 from lib.errors import Conflict, Fault, Malformed, ReferenceReused, Refused
-from loyalty import desk, known, ledger, lookup, purchases
+from loyalty import desk, known, ledger, lookup, purchases, returns
 from loyalty.desk import Desk, Row
 from loyalty.ledger import Cause
 from loyalty.models import Reference
+from loyalty.returns import Spent
 from rewards import catalogue, vouchers
 from rewards.catalogue import Times, Wallet
 from rewards.kinds import Kind
@@ -377,17 +379,44 @@ def _close(redemption: Redemption, to: Status, *, at: datetime, by: str, reason:
 def _give_back(work: Desk, person: lookup.Person, redemption: Redemption, to: Status) -> None:
     if voucher := _voucher(redemption):
         vouchers.cancel(voucher=voucher, at=work.at, by=work.by)
-    if redemption.entry_id is not None:
-        account = work.account(person.membership_id)
+    spent = points_of(work, person.membership_id, redemption)
+    # What a refund gave back already does not come back twice.
+    if spent is not None and (points := spent.points - spent.returned):
         row = {"reward_name": redemption.reward_name, "reference": redemption.reference}
-        until = work.at + timedelta(days=work.plan.refund_min_days_left)
-        work.book.give_back(
-            account,
-            ledger.taken(work.book, account, entry_id=redemption.entry_id, until=until),
-            cause=_cause(work, f"redemption_{to}", redemption.pk, row),
+        _, parts = ledger.parts_of(
+            work.book,
+            spent.account,
+            entry_id=spent.entry_id,
+            passed=spent.returned,
+            points=points,
+            until=work.at + timedelta(days=work.plan.refund_min_days_left),
         )
-        work.book.settle(account, at=work.at)
+        cause = _cause(work, f"redemption_{to}", redemption.pk, row)
+        work.book.give_back(spent.account, parts, cause=cause)
+        spent.keep(spent.points)
+        work.book.settle(spent.account, at=work.at)
     catalogue.put_back(merchant_id=work.merchant.pk, reward_id=redemption.reward_id)
+
+
+@db.inside_transaction
+def points_of(work: Desk, membership_id: int, redemption: Redemption) -> Spent | None:
+    """Return the points a redemption took, for `returns`; None when it took none. What a hold took, it counts."""
+    if redemption.hold_id is not None:
+        return returns.of_hold(work, redemption.hold_id)
+    if redemption.entry_id is None:
+        return None
+    return Spent(
+        work.account(membership_id),
+        redemption.entry_id,
+        redemption.points,
+        redemption.returned,
+        partial(_keep_returned, redemption),
+    )
+
+
+def _keep_returned(redemption: Redemption, returned: int) -> None:
+    redemption.returned = returned
+    redemption.save(update_fields=["returned"])
 
 
 def note(work: Desk, kind: str, customer_id: int, redemption: Redemption) -> None:
