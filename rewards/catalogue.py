@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, F, Q, QuerySet
-from django.db.models.functions import Greatest
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce, Greatest
 from pydantic import ValidationError
 
 from lib import db
@@ -270,6 +270,21 @@ def count_lapsed(rewards: Iterable[Reward], *, at: datetime) -> None:
     )
     for number, count in lapsed.values_list("reward_id").annotate(count=Count("pk")).order_by():
         sold_out[number].stock = count
+
+
+def with_holds(rows: "QuerySet[Reward]", *, at: datetime) -> "QuerySet[Reward, Any]":
+    """Annotate rewards with `held`, the pieces that live holds keep, and `lapsed`, what ended ones still do."""
+    kept = Reservation.objects.filter(
+        merchant=OuterRef("merchant"), reward=OuterRef("pk"), status=Reservation.Status.HELD
+    ).values("reward")
+
+    def count(of: "QuerySet[Any, Any]") -> Coalesce:
+        return Coalesce(Subquery(of.annotate(count=Count("pk")).values("count")), 0)
+
+    annotated: QuerySet[Reward, Any] = rows.annotate(
+        held=count(kept.filter(expires_at__gt=at)), lapsed=count(kept.filter(expires_at__lte=at))
+    )
+    return annotated
 
 
 @db.inside_transaction
