@@ -21,7 +21,7 @@ from loyalty.holds import MOST_SECONDS, HoldReceipt
 from rewards import holding
 from rewards.holding import Promise
 from rewards.models import Reward
-from rewards.redemptions import Asked
+from rewards.pricing import Asked
 
 STATUS = {"created": 201, "replaced": 200, "replayed": 200, "changed": 200}
 SCOPES = ("rewards:write",)

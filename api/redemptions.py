@@ -12,6 +12,7 @@ from api.answers import Answer
 from api.door import Door, call
 from api.fields import MOST_POINTS, Body, Minor, Reference, Short
 from api.filters import Filters, PublicId, Since
+from api.households import named_household
 from api.reward_shapes import RedemptionOut
 from api.sales import IdentifierIn
 from customers import identifiers
@@ -20,7 +21,8 @@ from customers.models import Customer
 from lib import public_ids
 from rewards import redemptions
 from rewards.models import Redemption, Reward, Voucher
-from rewards.redemptions import Asked, RedemptionReceipt
+from rewards.pricing import Asked
+from rewards.redemptions import RedemptionReceipt
 
 STATUS = {"created": 201, "replayed": 200, "changed": 200}
 READ = ("rewards:write", "customers:read")
@@ -39,6 +41,7 @@ class RedemptionIn(Body):
     )
     basket_minor: Minor | None = Field(None, description="Points as payment: what the purchase costs.")
     purchase_reference: Annotated[str, fields.text(200)] = ""
+    household: Short | None = Field(None, description="The customer's household, whose pool pays.")
 
     @model_validator(mode="after")
     def _names_one_customer(self) -> Self:
@@ -139,6 +142,7 @@ def redeem(door: Door, said: RedemptionIn) -> RedemptionReceipt:
         at=door.at,
         by=door.by,
         asked=Asked(said.points, said.basket_minor, said.purchase_reference),
+        pool=None if said.household is None else named_household(door, said.household).holder,
     )
 
 

@@ -19,11 +19,11 @@ from loyalty.desk import Desk
 from loyalty.holds import HoldReceipt
 from loyalty.ledger import HoldState
 from loyalty.lookup import Person
-from rewards import catalogue, redemptions, vouchers
+from rewards import catalogue, pricing, redemptions, vouchers
 from rewards.catalogue import Times
 from rewards.kinds import KINDS, Kind
 from rewards.models import Redemption, Reservation, Reward, Voucher
-from rewards.redemptions import NOTHING_MORE, Asked
+from rewards.pricing import NOTHING_MORE, Asked
 
 __all__ = ["PURPOSE", "Promise", "create", "promise"]
 
@@ -120,7 +120,7 @@ def _promise(work: Desk, person: Person, reward: Reward, hold: HoldState | None,
         reward = Reward.objects.select_for_update().get(pk=reward.pk, merchant=work.merchant)
     kind, params = catalogue.kind_of(reward)
     redemptions.refuse(work, person, reward, available=available, beside=beside)
-    points, worth = redemptions.price(work, available, reward, kind, params, asked)
+    points, worth = pricing.price(work, available, reward, kind, params, asked)
     if not points:
         raise NothingToHold("This reward costs nothing: redeem it when the sale is told.")
     return Reservation(
@@ -161,7 +161,7 @@ def promise(*, merchant_id: int, hold_id: int, at: datetime) -> Promise | None:
 def _changed(row: Reservation, *, at: datetime) -> list[str]:
     now = row.reward
     found = []
-    is_payment = row.worth.get("kind") == redemptions.PAYMENT
+    is_payment = row.worth.get("kind") == pricing.PAYMENT
     if not is_payment and now.cost != row.points:
         found.append("cost")
     if now.name != row.reward_name:

@@ -26,10 +26,13 @@ TAKEN = (Redemption.Status.PENDING, Redemption.Status.FULFILLED)
 class _Tenders:
     def payers(self, work: Desk, tenders: Sequence[Row]) -> list[int]:
         named = _redemptions(tenders, kind="points")
+        if not named:
+            return []
         rows = Redemption.objects.filter(
             merchant=work.merchant, pk__in=named, membership__program=work.plan.program_id
         )
-        return list(rows.values_list("customer_id", flat=True)) if named else []
+        # A household's pool, where it paid.
+        return [payer or customer for customer, payer in rows.values_list("customer_id", "payer_id")]
 
     def spent(self, work: Desk, tenders: Sequence[Row]) -> Iterator[Spent]:
         named = _redemptions(tenders, kind="points")
@@ -38,7 +41,8 @@ class _Tenders:
         # Locked after the accounts, as those who cancel do.
         rows = Redemption.objects.select_for_update(of=("self",)).select_related("customer", "voucher")
         for row in rows.filter(merchant=work.merchant, pk__in=named, status__in=TAKEN).order_by("pk"):
-            membership_id = returns.membership_of(work, row.customer.merged_into_id or row.customer_id)
+            whose = row.payer_id or row.customer.merged_into_id or row.customer_id
+            membership_id = returns.membership_of(work, whose)
             if membership_id is None:
                 continue
             spent = redemptions.points_of(work, membership_id, row)

@@ -25,6 +25,8 @@ class Redemption(Row):
     merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+", db_index=False)
     reward = models.ForeignKey(Reward, models.PROTECT, related_name="redemptions", db_index=False)
     customer = models.ForeignKey(Customer, models.PROTECT, related_name="redemptions", db_index=False)
+    # The holder of the household's pool that paid; empty: the customer did.
+    payer = models.ForeignKey(Customer, models.PROTECT, null=True, related_name="+", db_index=False)
     membership = models.ForeignKey(Membership, models.PROTECT, related_name="+", db_index=False)
     status = models.CharField(max_length=10, choices=Status)
     points = models.BigIntegerField()

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError
 
 from loyalty import ledger, purchases, refunds
 from loyalty.ledger import rows
@@ -58,8 +58,8 @@ def test_points_come_back_once(cafe, redeemed, at_once):
 
 
 @needs_rows_locks
-def test_without_the_lock_they_would_come_back_twice(cafe, redeemed, at_once, monkeypatch):
-    """Proves that the test above can fail: unlocked, both read that nothing has come back yet."""
+def test_without_the_lock_both_would_give_them_back(cafe, redeemed, at_once, monkeypatch):
+    """Proves that the test above can fail: unlocked, both read that nothing has come back, and write."""
     read = rows.open_book
 
     def slowly(locked, *, at):
@@ -72,9 +72,8 @@ def test_without_the_lock_they_would_come_back_twice(cafe, redeemed, at_once, mo
     monkeypatch.setattr(type(Redemption.objects.all()), "select_for_update", lambda found, **_: found)
     said = at_once(2, cancel_or_refund(cafe, redeemed))
 
-    assert not any(isinstance(one, Exception) for one in said), said
-    assert connection.vendor == "postgresql"
-    assert list(ledger.differences()) != []
+    # Only the database's own check is left: it fails the second instead of answering what is true.
+    assert sum(isinstance(one, IntegrityError) for one in said) == 1, said
 
 
 def test_a_voucher_is_given_back_once_by_the_till_or_the_refund(cafe, ana, program, at_once):

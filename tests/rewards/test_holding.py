@@ -15,7 +15,7 @@ from rewards import catalogue, holding, redemptions
 from rewards.catalogue import RewardLimitReached, RewardOutOfStock
 from rewards.holding import NothingToHold
 from rewards.models import Redemption, Reservation, Reward, Voucher
-from rewards.redemptions import Asked
+from rewards.pricing import Asked
 from tests.cast import NOON
 from tests.rewards.conftest import fill, put_up
 

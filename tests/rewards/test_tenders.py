@@ -14,7 +14,7 @@ from loyalty.refunds import Return, ReturnLine
 from loyalty.sale import Line, Sale, Tender
 from rewards import holding, redemptions, vouchers
 from rewards.models import Redemption, Voucher
-from rewards.redemptions import Asked
+from rewards.pricing import Asked
 from tests.cast import NOON
 from tests.rewards.conftest import put_up
 
