@@ -72,7 +72,8 @@ class Redemptions(Door):
     )
     def get(self) -> Answer:
         """List redemptions, newest first."""
-        rows = Redemption.objects.filter(merchant=self.merchant).select_related("voucher")
+        rows = Redemption.objects.filter(merchant=self.merchant)
+        rows = rows.select_related("voucher", "payer__household")
         return self.listed(rows, shape=lambda found: [shown(one) for one in found])
 
     @call(
@@ -193,6 +194,7 @@ def shown(row: Redemption, voucher: Voucher | None = None, *, code: str = "") ->
         "reward": public_ids.show(Reward.prefix, row.reward_id),
         "reward_name": row.reward_name,
         "points": row.points,
+        "household": _household(row),
         "worth": row.worth,
         "voucher": _voucher(voucher, code) if voucher else None,
         "reference": row.reference,
@@ -201,6 +203,12 @@ def shown(row: Redemption, voucher: Voucher | None = None, *, code: str = "") ->
         "occurred_at": row.occurred_at,
         "closed_at": row.closed_at,
     }
+
+
+def _household(row: Redemption) -> str | None:
+    """Return the household whose pool paid. Lists read it with their rows."""
+    pool = getattr(row.payer, "household", None) if row.payer_id else None
+    return pool.public_id if pool else None
 
 
 def _voucher(voucher: Voucher, code: str) -> dict[str, Any]:

@@ -60,6 +60,7 @@ class RedemptionOut(BaseModel):
     reward: str
     reward_name: str
     points: int
+    household: str | None = Field(description="The household whose pool paid; null: the customer did.")
     worth: dict[str, Any]
     voucher: RedemptionVoucherOut | None
     reference: str

@@ -170,7 +170,7 @@ def read(*, household: Household, at: datetime, status: str = "read") -> Pool:
 def of(*, customer: Customer) -> HouseholdMember | None:
     """Return a customer's place in a household, also one they were only asked to take."""
     rows = _of(HouseholdMember.objects.filter(merchant=customer.merchant_id, left_at=None), customer.pk)
-    return rows.select_related("household__merchant").order_by("joined_at", "pk").first()
+    return rows.select_related("household__merchant", "household__holder").order_by("joined_at", "pk").first()
 
 
 @db.inside_transaction
@@ -181,13 +181,19 @@ def place_in(*, holder_id: int, customer_id: int) -> HouseholdMember:
     :raises NotAMember: the customer is not in it
     """
     rows = HouseholdMember.objects.filter(household__holder=holder_id, left_at=None, joined_at__isnull=False)
-    found = _of(rows, customer_id).select_for_update(of=("self",)).first()
+    found = _of(rows, customer_id).select_related("household").select_for_update(of=("self",)).first()
     if found is None:
         raise NotAMember(
             "This customer is not in the household.",
             faults=[Fault("/customer", "not_a_household_member", "is not in it")],
         )
     return found
+
+
+def may_take_out(place: HouseholdMember) -> bool:
+    """Tell whether a member may take points out: where the program allows it, or nobody else is in it."""
+    extras = Program.objects.values_list("extras", flat=True).get(pk=place.household.program_id)
+    return bool((extras.get("transfers") or {}).get("take_out")) or not has_others(place)
 
 
 def has_others(place: HouseholdMember) -> bool:

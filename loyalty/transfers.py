@@ -153,7 +153,7 @@ def _admit_pool(giver: Person, taker: Person, allowed: dict[str, Any]) -> None:
     is_out = giver.status == "household"
     holder, member = (giver, taker) if is_out else (taker, giver)
     place = households.place_in(holder_id=holder.customer_id, customer_id=member.customer_id)
-    if is_out and not allowed.get("take_out") and households.has_others(place):
+    if is_out and not households.may_take_out(place):
         raise NotAllowed(
             "What is in the pool is spent together: this program does not let members take points out. Its "
             "file can: transfers: {take_out: true}."

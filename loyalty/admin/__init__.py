@@ -1,5 +1,5 @@
 """The admin of points: the program is edited, facts are read and corrected by commands."""
 
-from loyalty.admin import customers, facts, merges, program, referrals, rules, start, tiers
+from loyalty.admin import customers, facts, households, merges, program, referrals, rules, start, tiers
 
-__all__ = ["customers", "facts", "merges", "program", "referrals", "rules", "start", "tiers"]
+__all__ = ["customers", "facts", "households", "merges", "program", "referrals", "rules", "start", "tiers"]

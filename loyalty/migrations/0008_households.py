@@ -30,7 +30,7 @@ class Migration(migrations.Migration):
                 ('reference', models.CharField(max_length=200)),
                 ('created_at', models.DateTimeField()),
                 ('by', models.CharField(blank=True, max_length=120)),
-                ('holder', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.customer')),
+                ('holder', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='household', to='customers.customer')),
                 ('merchant', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='merchants.merchant')),
                 ('program', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='loyalty.program')),
             ],

@@ -17,7 +17,7 @@ class Household(Row):
 
     merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+", db_index=False)
     program = models.ForeignKey(Program, models.PROTECT, related_name="+")
-    holder = models.OneToOneField(Customer, models.PROTECT, related_name="+")
+    holder = models.OneToOneField(Customer, models.PROTECT, related_name="household")
     name = models.CharField(_("name"), max_length=120, blank=True)
     reference = models.CharField(max_length=200)
     created_at = models.DateTimeField()

@@ -144,8 +144,9 @@ class RewardAdmin(KindAdmin):
         if reward.stock is None:
             return "–"
         # What an ended hold has left counts as left, also before a job has put it back.
-        said = {"left": reward.stock + reward.lapsed, "total": reward.stock_total, "held": reward.held}
-        if reward.held:
+        held, lapsed = reward.held, reward.lapsed  # type: ignore[attr-defined]  # see catalogue.with_holds
+        said = {"left": reward.stock + lapsed, "total": reward.stock_total, "held": held}
+        if held:
             return say("%(left)s of %(total)s, %(held)s at a checkout") % said
         return say("%(left)s of %(total)s") % said
 

@@ -9,7 +9,8 @@ from customers.identifiers import Given
 from customers.models import Referral
 from lib import db
 from lib.admin import path_to_merchant, within
-from loyalty import members, merges, purchases, refunds
+from loyalty import households, members, merges, purchases, refunds
+from loyalty.models import Program
 from loyalty.refunds import Return
 from loyalty.sale import Sale
 from merchants import keys
@@ -76,6 +77,8 @@ def next_door(bar_nilo, bo, noon):
         merchant=bar_nilo, name="Nilo beer", worth={}, at=noon, by="test", origin="perk",
         reference="NV-1", customer=bo,
     )  # fmt: skip
+    Program.objects.filter(merchant=bar_nilo).update(extras={"transfers": {"household": True}})
+    households.create(customer=bo, name="Nilos", reference="NH-1", at=noon, by="till", agreed="till")
     pool = CodePool.objects.create(merchant=bar_nilo, code="nilo", name="Nilo pool")
     pools.upload(pool=pool, given=["nilo-code"], at=noon)
     gift_cards.buy(

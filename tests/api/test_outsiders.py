@@ -63,6 +63,11 @@ BODIES = {
     ("post", "adjustments"): {"customer": "CUSTOMER", "points": 1, "reason": "kind", "reference": "A-9"},
     ("post", "merges"): {"source": "CUSTOMER", "target": "CUSTOMER", "reason": "one person"},
     ("delete", "merges/<str:merge>"): None,
+    ("post", "households"): {"customer": "CUSTOMER", "reference": "HH-9"},
+    ("get", "households/<str:household>"): None,
+    ("post", "households/<str:household>/members"): {"customer": "CUSTOMER"},
+    ("delete", "households/<str:household>/members/<str:customer>"): None,
+    ("get", "customers/<str:customer>/household"): None,
     ("post", "transfers"): {"source": "CUSTOMER", "target": "CUSTOMER", "points": 1, "reference": "T-9"},
     ("get", "referrals"): None,
     ("post", "referrals/claim"): {"code": "XXXXXXXX", "customer": "CUSTOMER"},
@@ -92,9 +97,13 @@ BODIES = {
     ("post", "gift-cards/<str:code>/charge"): {"reference": "C-9", "amount_minor": 1},
     ("post", "gift-cards/<str:code>/refund"): {"reference": "B-9", "amount_minor": 1},
 }
-IN_BODY = [name for name, body in BODIES.items() if body and "CUSTOMER" in str(body) and name[1] != "batches"]
+IN_BODY = [
+    name
+    for name, body in BODIES.items()
+    if body and "CUSTOMER" in str(body) and name[1] != "batches" and "<" not in name[1]
+]
 NOBODYS = re.compile("<str:([a-z]+)>")
-PREFIXES = {"merge": "mrg", "hold": "hld"}
+PREFIXES = {"merge": "mrg", "hold": "hld", "household": "hsh"}
 IN_PATH = [name for name in BODIES if "<" in name[1]]
 
 
@@ -122,6 +131,14 @@ def held(till, ana, sold):
 
 
 @pytest.fixture
+def home(till, ana, program):
+    """Ana's household."""
+    program.extras = {"transfers": {"household": True}}
+    program.save()
+    return till.post(f"{V1}/households", {"customer": ana.public_id, "reference": "HH-1"}).json()
+
+
+@pytest.fixture
 def redeemed(till, ana, program):
     put_up(program, cost=0)
     said = {"customer": ana.public_id, "reward": "espresso", "reference": "X-1"}
@@ -139,7 +156,7 @@ def code(till, ana, cafe, noon):
 
 
 @pytest.fixture
-def send(ana, sold, merged, held, redeemed, code):
+def send(ana, sold, merged, held, home, redeemed, code):
     """`send(client, name)` makes a call that speaks of Ana and of what was done for her."""
 
     def fill(body):
@@ -154,6 +171,7 @@ def send(ana, sold, merged, held, redeemed, code):
         path = route.replace("<str:customer>", ana.public_id).replace("<str:purchase>", sold["id"])
         path = path.replace("<str:merge>", merged["id"])
         path = path.replace("<str:hold>", held["id"])
+        path = path.replace("<str:household>", home["id"])
         path = path.replace("<str:redemption>", redeemed["id"])
         path = path.replace("<str:code>", code.get(path.split("/")[0], ""))
         query = "?q=4000000001" if path.endswith("lookup") else ""
