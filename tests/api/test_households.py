@@ -3,6 +3,7 @@
 import pytest
 
 from customers.identifiers import Given
+from customers.models import Customer
 from loyalty import members
 from tests.api.conftest import V1
 from tests.rewards.conftest import put_up
@@ -67,6 +68,17 @@ def test_its_holder_is_no_customer_of_the_list(home, till):
     found = till.get(f"{V1}/customers").json()["results"]
 
     assert {one["status"] for one in found} == {"active"}
+
+
+def test_its_holder_is_nobody_a_call_may_name(home, till, ana):
+    holder = Customer.objects.get(status="household").public_id
+    gift = {"customer": holder, "points": 1, "reason": "x", "reference": "A-1"}
+    merge = {"source": ana.public_id, "target": holder, "reason": "x"}
+
+    assert till.get(f"{V1}/customers/{holder}").status_code == 404
+    assert till.delete(f"{V1}/customers/{holder}").status_code == 404
+    assert till.post(f"{V1}/adjustments", gift).status_code == 404
+    assert till.post(f"{V1}/merges", merge).status_code == 404
 
 
 def test_members_come_and_go(home, till, eva):

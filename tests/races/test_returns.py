@@ -12,7 +12,7 @@ from loyalty.sale import Sale, Tender
 from rewards import redemptions, vouchers
 from rewards.models import Redemption, Voucher, VoucherUse
 from tests.cast import NOON
-from tests.races.test_double_tap import needs_rows_locks
+from tests.races.test_merges import needs_rows_locks
 from tests.rewards.conftest import fill, put_up
 
 pytestmark = [pytest.mark.core, pytest.mark.django_db(transaction=True)]
