@@ -1,6 +1,6 @@
 """A pool that several spend, fill and leave at once. The twin shows what the lock is for."""
 
-import time
+from threading import Barrier
 
 import pytest
 from django.db import IntegrityError
@@ -80,11 +80,11 @@ def test_the_pool_is_spent_once(family, home, program, at_once):
 def test_without_the_lock_two_would_spend_it(family, home, at_once, monkeypatch):
     """Proves that the test above can fail: unlocked, both see the points, and only the numbers of entries differ."""
     move(family[0], home.holder, 100, "T")
-    read = rows.open_book
+    read, both = rows.open_book, Barrier(2)
 
     def slowly(locked, *, at):
         book = read(locked, at=at)
-        time.sleep(0.3)
+        both.wait(30)
         return book
 
     monkeypatch.setattr("lib.db.for_update", lambda alias, **_: "")

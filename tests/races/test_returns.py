@@ -1,6 +1,6 @@
 """A refund and a cancellation of what paid for the sale, at once. The twin shows what the lock is for."""
 
-import time
+from threading import Barrier
 
 import pytest
 from django.db import IntegrityError
@@ -60,11 +60,11 @@ def test_points_come_back_once(cafe, redeemed, at_once):
 @needs_rows_locks
 def test_without_the_lock_both_would_give_them_back(cafe, redeemed, at_once, monkeypatch):
     """Proves that the test above can fail: unlocked, both read that nothing has come back, and write."""
-    read = rows.open_book
+    read, both = rows.open_book, Barrier(2)
 
     def slowly(locked, *, at):
         book = read(locked, at=at)
-        time.sleep(0.3)
+        both.wait(30)
         return book
 
     monkeypatch.setattr("lib.db.for_update", lambda alias, **_: "")
