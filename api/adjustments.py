@@ -67,7 +67,7 @@ def named(door: Door, said: str, *, pointer: str = "/customer") -> Customer:
     """
     number = fields.number("cus", said, pointer=pointer)
     found = Customer.objects.select_related("merged_into").filter(merchant=door.merchant, pk=number).first()
-    if found is None:
+    if found is None or found.status == Customer.Status.HOUSEHOLD:
         raise fields.missing(pointer)
     found = found.merged_into or found
     found.merchant = door.merchant

@@ -162,7 +162,7 @@ class OneCustomer(Door):
         """
         number = fields.number("cus", customer)
         record = records.read(merchant=self.merchant, customers=[number]).get(number)
-        if record is None:
+        if record is None or record.status == Customer.Status.HOUSEHOLD:
             raise fields.missing()
         if record.merged_into_id is not None:
             target = public_ids.show("cus", record.merged_into_id)
@@ -215,7 +215,7 @@ def own(door: Door, said: str) -> Customer:
         .filter(merchant=door.merchant, pk=fields.number("cus", said))
         .first()
     )
-    if found is None:
+    if found is None or found.status == Customer.Status.HOUSEHOLD:
         raise fields.missing()
     found = found.merged_into or found
     found.merchant = door.merchant

@@ -68,7 +68,7 @@ def _named(door: Door, said: str, pointer: str) -> Customer:
     """Return the caller's customer that the body names: the very one, also when it is merged or erased."""
     number = fields.number("cus", said, pointer=pointer)
     found = Customer.objects.filter(merchant=door.merchant, pk=number).first()
-    if found is None:
+    if found is None or found.status == Customer.Status.HOUSEHOLD:
         raise fields.missing(pointer)
     found.merchant = door.merchant
     return found

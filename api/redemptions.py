@@ -12,6 +12,7 @@ from api.answers import Answer
 from api.door import Door, call
 from api.fields import MOST_POINTS, Body, Minor, Reference, Short
 from api.filters import Filters, PublicId, Since
+from api.households import named_household
 from api.reward_shapes import RedemptionOut
 from api.sales import IdentifierIn
 from customers import identifiers
@@ -20,7 +21,8 @@ from customers.models import Customer
 from lib import public_ids
 from rewards import redemptions
 from rewards.models import Redemption, Reward, Voucher
-from rewards.redemptions import Asked, RedemptionReceipt
+from rewards.pricing import Asked
+from rewards.redemptions import RedemptionReceipt
 
 STATUS = {"created": 201, "replayed": 200, "changed": 200}
 READ = ("rewards:write", "customers:read")
@@ -39,6 +41,7 @@ class RedemptionIn(Body):
     )
     basket_minor: Minor | None = Field(None, description="Points as payment: what the purchase costs.")
     purchase_reference: Annotated[str, fields.text(200)] = ""
+    household: Short | None = Field(None, description="The customer's household, whose pool pays.")
 
     @model_validator(mode="after")
     def _names_one_customer(self) -> Self:
@@ -69,7 +72,8 @@ class Redemptions(Door):
     )
     def get(self) -> Answer:
         """List redemptions, newest first."""
-        rows = Redemption.objects.filter(merchant=self.merchant).select_related("voucher")
+        rows = Redemption.objects.filter(merchant=self.merchant)
+        rows = rows.select_related("voucher", "payer__household")
         return self.listed(rows, shape=lambda found: [shown(one) for one in found])
 
     @call(
@@ -134,11 +138,12 @@ def redeem(door: Door, said: RedemptionIn) -> RedemptionReceipt:
     """Redeem what a body asks for."""
     return redemptions.redeem(
         customer=_customer(door, said),
-        reward=_reward(door, said),
+        reward=named_reward(door, said.reward, program=said.program),
         reference=said.reference,
         at=door.at,
         by=door.by,
         asked=Asked(said.points, said.basket_minor, said.purchase_reference),
+        pool=None if said.household is None else named_household(door, said.household).holder,
     )
 
 
@@ -153,12 +158,17 @@ def _customer(door: Door, said: RedemptionIn) -> Customer:
     return named(door, public_ids.show(Customer.prefix, owner))
 
 
-def _reward(door: Door, said: RedemptionIn) -> Reward:
+def named_reward(door: Door, said: str, *, program: str | None) -> Reward:
+    """
+    Return the caller's reward of this id or code.
+
+    :raises NotFound: with a pointer to where the body names it
+    """
     rows = Reward.objects.filter(merchant=door.merchant)
-    number = public_ids.read(Reward.prefix, said.reward)
-    if said.program is not None:
-        rows = rows.filter(program_id=fields.number("prg", said.program, pointer="/program"))
-    rows = rows.filter(code=said.reward) if number is None else rows.filter(pk=number)
+    number = public_ids.read(Reward.prefix, said)
+    if program is not None:
+        rows = rows.filter(program_id=fields.number("prg", program, pointer="/program"))
+    rows = rows.filter(code=said) if number is None else rows.filter(pk=number)
     found = rows.order_by("program_id").first()
     if found is None:
         raise fields.missing("/reward")
@@ -185,6 +195,7 @@ def shown(row: Redemption, voucher: Voucher | None = None, *, code: str = "") ->
         "reward": public_ids.show(Reward.prefix, row.reward_id),
         "reward_name": row.reward_name,
         "points": row.points,
+        "household": _household(row),
         "worth": row.worth,
         "voucher": _voucher(voucher, code) if voucher else None,
         "reference": row.reference,
@@ -193,6 +204,12 @@ def shown(row: Redemption, voucher: Voucher | None = None, *, code: str = "") ->
         "occurred_at": row.occurred_at,
         "closed_at": row.closed_at,
     }
+
+
+def _household(row: Redemption) -> str | None:
+    """Return the household whose pool paid. Lists read it with their rows."""
+    pool = getattr(row.payer, "household", None) if row.payer_id else None
+    return pool.public_id if pool else None
 
 
 def _voucher(voucher: Voucher, code: str) -> dict[str, Any]:

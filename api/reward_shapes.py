@@ -60,6 +60,7 @@ class RedemptionOut(BaseModel):
     reward: str
     reward_name: str
     points: int
+    household: str | None = Field(description="The household whose pool paid; null: the customer did.")
     worth: dict[str, Any]
     voucher: RedemptionVoucherOut | None
     reference: str
@@ -68,3 +69,35 @@ class RedemptionOut(BaseModel):
     occurred_at: datetime
     closed_at: datetime | None
     balance: BalanceOut | None = Field(None, description="In answers to redeeming and cancelling only.")
+
+
+class PromiseOut(BaseModel):
+    """
+    What a hold keeps: the reward as it was when it was held. `changed` names what of it is another thing by
+    now; the hold keeps what it promised.
+    """
+
+    id: str
+    name: str
+    points: int
+    worth: dict[str, Any]
+    changed: list[Literal["cost", "name", "worth", "offer"]]
+
+
+class HoldOut(BaseModel):
+    """
+    `points` are held while it is active; of them `captured` were used. `reward` is there when it was held
+    for one, `redemption` once that was captured. `balance` is not in reads.
+    """
+
+    id: str
+    status: Literal["active", "captured", "cancelled", "expired"]
+    customer: str
+    points: int
+    captured: int
+    reference: str
+    expires_at: datetime
+    created_at: datetime
+    reward: PromiseOut | None = None
+    redemption: RedemptionOut | None = None
+    balance: BalanceOut | None = None

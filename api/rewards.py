@@ -1,5 +1,7 @@
 """Rewards, as configured or as one customer sees them: read only."""
 
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from api import fields
@@ -19,6 +21,8 @@ CUSTOMERS = {
     "affordable_for": "A customer's id: only what this customer can redeem now.",
     "customer": "A customer's id: everything this customer may see, with what is missing.",
 }
+
+NOBODYS: Mapping[int, Offer] = MappingProxyType({})
 
 
 class RewardFilters(Filters):
@@ -45,7 +49,7 @@ class Rewards(Door):
         rows = catalogue.on_offer(merchant=self.merchant, at=self.at, program_id=program_id)
         named = [name for name in CUSTOMERS if name in said]
         if not named:
-            return self.listed(rows, shape=lambda found: [self._shown(one) for one in found])
+            return self.listed(rows, shape=self._all_shown)
         if len(named) > 1:
             raise Malformed(
                 "Say affordable_for or customer, not both.",
@@ -58,13 +62,17 @@ class Rewards(Door):
             program_id=program_id,
         )
         by_id = {one.reward.pk: one for one in offers if one.can_be_redeemed or named[0] == "customer"}
-        return self.listed(
-            rows.filter(pk__in=by_id), shape=lambda found: [self._shown(one, by_id[one.pk]) for one in found]
-        )
+        return self.listed(rows.filter(pk__in=by_id), shape=lambda found: self._all_shown(found, by_id))
 
     def _program(self) -> int | None:
         said = self.request._request.GET.get("program")
         return fields.number("prg", said, pointer="/query/program") if said else None
+
+    def _all_shown(
+        self, rows: Sequence[Reward], offers: Mapping[int, Offer] = NOBODYS
+    ) -> list[dict[str, Any]]:
+        catalogue.count_lapsed(rows, at=self.at)
+        return [self._shown(row, offers.get(row.pk)) for row in rows]
 
     def _shown(self, row: Reward, offer: Offer | None = None) -> dict[str, Any]:
         shown = reward(row, currency=self.merchant.currency)

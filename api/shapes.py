@@ -194,20 +194,6 @@ class AdjustmentOut(BaseModel):
     balance: BalanceOut
 
 
-class HoldOut(BaseModel):
-    """`points` are held while it is active; of them `captured` were used. `balance` is not in reads."""
-
-    id: str
-    status: Literal["active", "captured", "cancelled", "expired"]
-    customer: str
-    points: int
-    captured: int
-    reference: str
-    expires_at: datetime
-    created_at: datetime
-    balance: BalanceOut | None = None
-
-
 class TierOut(BaseModel):
     id: str
     name: str

@@ -103,6 +103,14 @@ class Limits:
         ago = "\\set ago random(0, 300)\n"
         self._script("fill", f"{draw}{ago}SELECT bench_purchases(:n, {self.batch}, :ago);\n")
         self._script("inbox", self._inbox())
+        self._script("one_row", self._one_row())
+
+    def _one_row(self) -> str:
+        """Return the script in which everybody changes the same row: what one account can bear at most."""
+        return (
+            f"UPDATE loyalty_account SET active_at = now() WHERE merchant_id = {self.shop.merchant.pk} "
+            "AND membership_id = (SELECT membership_id FROM bench_member WHERE n = 1);\n"
+        )
 
     def _script(self, name: str, text: str) -> None:
         (self.folder / f"{name}.sql").write_text(text)

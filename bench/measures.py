@@ -19,6 +19,7 @@ from django.core.management import call_command
 from django.db import transaction
 
 from bench import load, web
+from bench.crowd import race, with_fifty_tills
 from bench.limits import Limits
 from bench.place import ROOT, Place
 from bench.shop import SLUG, Sales, Shop
@@ -273,6 +274,15 @@ class Measures:
             raise RuntimeError(f"{done} of {many} codes were handed out, as {vouchers} vouchers")
         return many / seconds
 
+    def one_account(self) -> None:
+        """Fifty tills sell to one customer and redeem for them, by turns: one row is the lock of all."""
+        self.compare(
+            "one_account",
+            limit="one_row",
+            at_most=lambda: self.limits.run("one_row", clients=50, seconds=self.seconds),
+            ours=lambda: with_fifty_tills(self.place, self.shop.merchant, seconds=self.seconds),
+        )
+
     def imports(self) -> None:
         """`manage.py import_purchases` of a CSV file."""
         many = round(12_500 * self.seconds)
@@ -309,28 +319,8 @@ class Measures:
 
 def _race(programs: Sequence[Sequence[str]], place: Place) -> tuple[int, float]:
     """Start modules of ours together once all are ready; return the sum of what they did, and the seconds."""
-    workers = [
-        subprocess.Popen(
-            [sys.executable, "-m", *program],
-            env=place.environment(),
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for program in programs
-    ]
-    for worker in workers:
-        assert worker.stdout is not None
-        if worker.stdout.readline() != "ready\n":
-            raise RuntimeError("a process of the benchmark did not start")
-    started = time.perf_counter()
-    for worker in workers:
-        assert worker.stdin is not None
-        worker.stdin.write("go\n")
-        worker.stdin.flush()
-    done = sum(int(worker.communicate()[0]) for worker in workers)
-    return done, time.perf_counter() - started
+    answers, seconds = race(programs, place)
+    return sum(int(answer) for answer in answers), seconds
 
 
 def _always(request: bytes) -> Iterator[bytes]:

@@ -22,6 +22,7 @@ GOALS = {
     "import": (0.35, True),
     "webhook_accept": (0.70, True),
     "balance_read": (0.50, True),
+    "one_account": (0.02, True),
     "growth_1m": (1.20, False),
     "growth_10m": (1.20, False),
 }
@@ -33,6 +34,7 @@ LIMIT_OF = {
     "import": "together",
     "webhook_accept": "insert_view",
     "balance_read": "no_op_view",
+    "one_account": "one_row",
 }
 
 

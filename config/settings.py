@@ -98,6 +98,11 @@ PROGRAM_SECTIONS = [
     "rewards.program_section.SECTION",
 ]
 
+# What holds of points keep beside points, and what tenders of a sale name beside holds: see
+# loyalty/purposes.py and loyalty/returns.py.
+HOLD_PURPOSES = ["rewards.holding.PURPOSE"]
+TENDERS = ["rewards.tenders.TENDERS"]
+
 # Functions of a merchant's id (None: everybody's) that yield what does not add up: `verify_ledger` asks them.
 BOOKS = ["loyalty.ledger.differences", "rewards.gift_cards.differences"]
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from customers import journey
 from lib import db
-from loyalty import known, ledger, programs, standing, tiers
+from loyalty import known, ledger, programs, purposes, standing, tiers
 from loyalty.ledger import AccountState, Book
 from loyalty.lookup import Person
 from loyalty.models import Purchase, Refund, TierChange
@@ -195,6 +195,7 @@ def write(desk: Desk, *, answer: Any = None) -> None:
     """
     merchant_id = desk.merchant.pk
     _note_lapsed(desk)
+    purposes.let_go_of_ended(merchant_id=merchant_id, accounts=desk.book.accounts.values())
     with db.together(len(desk.purchases) + len(desk.refunds) < TOGETHER):
         known.remember(desk.references)
         known.expect(desk.waiting, merchant_id=merchant_id, source=desk.source, at=desk.at)

@@ -6,7 +6,7 @@ from itertools import groupby
 from customers import journey
 from lib import db
 from lib.errors import Refused
-from loyalty import ledger, lookup, programs
+from loyalty import ledger, lookup, programs, purposes
 from loyalty.ledger import Cause, Grant
 from loyalty.models import Membership
 from merchants.models import Merchant
@@ -71,6 +71,7 @@ def settle(*, merchant_id: int, memberships: list[int], at: datetime) -> int:
             for hold in account.holds
             if hold.has_lapsed
         ]
+    purposes.let_go_of_ended(merchant_id=merchant_id, accounts=moved)
     for account in book.accounts.values():
         account.is_changed = True  # its next due time moved, also where a held lot was left alone
     ledger.write(book)
@@ -110,6 +111,7 @@ def reinstate(
         kind="reinstate",
     )
     account.lifetime_earned -= points
+    purposes.let_go_of_ended(merchant_id=merchant.pk, accounts=[account])
     ledger.write(book)
     journey.note_all(
         [

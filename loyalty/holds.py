@@ -11,7 +11,7 @@ from typing import Any
 from customers.models import Customer
 from lib import db
 from lib.errors import Conflict, Fault, Malformed, NotFound, ReferenceReused, Refused, differing
-from loyalty import desk, ledger, lookup, reserving
+from loyalty import desk, ledger, lookup, purposes, reserving
 from loyalty.desk import Desk
 from loyalty.ledger import AccountInDebt, HoldState, NotEnoughPoints
 from loyalty.lookup import Person
@@ -19,7 +19,19 @@ from loyalty.models import Reference
 from loyalty.purchases import CustomerBlocked
 from merchants.models import Merchant
 
-__all__ = ["HoldReceipt", "cancel", "capture", "create", "extend", "read"]
+__all__ = [
+    "HoldReceipt",
+    "begin",
+    "cancel",
+    "capture",
+    "check_life",
+    "close",
+    "create",
+    "differing_from",
+    "extend",
+    "place",
+    "read",
+]
 
 USUAL_SECONDS, MOST_SECONDS = 1800, 7 * 24 * 3600
 LARGEST = 10**12
@@ -45,6 +57,12 @@ class CaptureExceedsHold(Refused):
     code = "capture_exceeds_hold"
 
 
+class NotDivisible(Refused):
+    """It sets something aside that is used as a whole."""
+
+    code = "not_divisible"
+
+
 class HoldCaptured(Conflict):
     """The points were used: that is final, its undo is a refund."""
 
@@ -59,13 +77,15 @@ class HoldCancelled(Conflict):
 class HoldReceipt:
     """
     One hold's answer: status created, replaced (the reference had a hold that was not used), replayed or
-    changed; the hold as it is now, whose it is, and the account of now.
+    changed; the hold as it is now, whose it is, and the account of now. `promise` is what else was set
+    aside with the points, as its room tells it.
     """
 
     status: str
     hold: HoldState
     customer_id: int
     balance: dict[str, Any]
+    promise: Any = None
 
 
 @db.command
@@ -77,7 +97,6 @@ def create(
     at: datetime,
     by: str = "",
     ttl_seconds: int | None = None,
-    purpose: dict[str, Any] | None = None,
     source: str = "api",
     program_id: int | None = None,
 ) -> HoldReceipt:
@@ -92,38 +111,117 @@ def create(
     :raises CustomerBlocked: the customer may not use points
     :raises ReferenceReused: the reference has another hold, which was captured or cancelled
     """
-    _check(points, ttl_seconds)
+    _check_points(points)
+    check_life(ttl_seconds)
     work = Desk(merchant=customer.merchant, source=source, at=at, by=by, program_id=program_id)
-    person = lookup.people(merchant=work.merchant, plan=work.plan, asked=[(customer.pk, None)], at=at)[0]
+    person, hold = begin(work, customer=customer, reference=reference)
+    if hold is not None and not differing_from(
+        work, person, hold, points=points, ttl_seconds=ttl_seconds, purpose={}
+    ):
+        return close(work, person.membership_id, hold, "replayed")
+    status = "replaced" if hold else "created"
+    hold = place(work, person, hold, points, reference=reference, ttl_seconds=ttl_seconds, purpose={})
+    return close(work, person.membership_id, hold, status)
+
+
+@db.inside_transaction
+def begin(work: Desk, *, customer: Customer, reference: str) -> tuple[Person, HoldState | None]:
+    """Lock the customer's account, return who they are and the hold this reference has, its account locked."""
+    asked = [(customer.pk, None)]
+    person = lookup.people(merchant=work.merchant, plan=work.plan, asked=asked, at=work.at)[0]
     assert person is not None
     first = _said_before(work, reference)
     owner = None if first is None else ledger.hold_owner(merchant_id=work.merchant.pk, hold_id=first)
     people = {person} if owner is None else {person, Person(*owner[1:])}
-    desk.gather(work, looks=[(one, at) for one in people], lots=True)
+    desk.gather(work, looks=[(one, work.at) for one in people], lots=True)
     # Looked for again behind the lock: a twin of this call may have been faster.
     hold_id = _said_before(work, reference)
-    if hold_id is not None:
-        hold = ledger.open_hold(work.book, merchant_id=work.merchant.pk, hold_id=hold_id)
-        status = _say_again(work, person, hold, points, ttl_seconds, purpose or {})
-    else:
-        _insist(person)
-        status = "created"
-        hold = reserving.reserve(
+    if hold_id is None:
+        return person, None
+    return person, ledger.open_hold(work.book, merchant_id=work.merchant.pk, hold_id=hold_id)
+
+
+@db.inside_transaction
+def differing_from(
+    work: Desk,
+    person: Person,
+    hold: HoldState,
+    *,
+    purpose: dict[str, Any],
+    points: int | None = None,
+    ttl_seconds: int | None = None,
+) -> bool:
+    """
+    Tell whether what is asked for is another thing than the hold this reference has: it is to be replaced.
+
+    What is None is not compared.
+
+    :raises ReferenceReused: it is, and the hold was captured or cancelled
+    """
+    said = {
+        "customer": (person.membership_id, _account_of(work, hold)),
+        "points": (hold.points if points is None else points, hold.points),
+        "ttl_seconds": (ttl_seconds or hold.ttl_seconds, hold.ttl_seconds),
+        "reward": (purpose, hold.purpose),
+    }
+    differ = [name for name, (new, old) in said.items() if new != old]
+    if not differ and hold.status != "expired":
+        return False
+    if hold.status in ("captured", "cancelled"):
+        raise ReferenceReused(hold.reference, of=f"a hold that was {hold.status}", differ=differ)
+    return True
+
+
+@db.inside_transaction
+def place(
+    work: Desk,
+    person: Person,
+    hold: HoldState | None,
+    points: int,
+    *,
+    reference: str,
+    purpose: dict[str, Any],
+    ttl_seconds: int | None,
+) -> HoldState:
+    """
+    Set points aside: in a new hold, or in the one this reference has, whoever's it was and whatever for.
+
+    :raises CustomerBlocked: the customer may not use points
+    :raises NotEnoughPoints: fewer than `points` are available
+    :raises AccountInDebt: the customer owes points
+    """
+    _insist(person)
+    seconds = ttl_seconds or USUAL_SECONDS
+    if hold is None:
+        return reserving.reserve(
             work,
             person.membership_id,
             points,
             reference=reference,
-            ttl_seconds=ttl_seconds or USUAL_SECONDS,
+            ttl_seconds=seconds,
             purpose=purpose,
         )
-    return _close(work, person.membership_id, hold, status)
+    owner_id = _account_of(work, hold)
+    purposes.let_go(merchant_id=work.merchant.pk, holds=[hold])
+    if owner_id != person.membership_id:
+        # The wrong card was scanned first: the hold moves to the other account, both are locked.
+        reserving.free(work, owner_id, hold)
+        work.account(owner_id).holds.remove(hold)
+    hold.ttl_seconds, hold.purpose, hold.created_at = seconds, purpose, work.at
+    until = work.at + timedelta(seconds=seconds)
+    reserving.reserve_again(work, person.membership_id, hold, points, until=until, kind="hold.replaced")
+    return hold
 
 
-def _check(points: int, ttl_seconds: int | None) -> None:
+def _check_points(points: int) -> None:
     if not 1 <= points <= LARGEST:
         raise PointsOutOfRange(
             "Say how many points to hold.", faults=[Fault("/points", "out_of_range", "1 to 10^12")]
         )
+
+
+def check_life(ttl_seconds: int | None) -> None:
+    """:raises LifeOutOfRange: shorter than a second, or longer than seven days"""
     if ttl_seconds is not None and not 1 <= ttl_seconds <= MOST_SECONDS:
         raise LifeOutOfRange(
             "A hold lasts from one second to seven days.",
@@ -142,39 +240,6 @@ def _said_before(work: Desk, reference: str) -> int | None:
         merchant_id=work.merchant.pk, source=work.source, kind="hold", reference=reference
     )
     return named.values_list("target_id", flat=True).first()
-
-
-def _say_again(
-    work: Desk,
-    person: Person,
-    hold: HoldState,
-    points: int,
-    ttl_seconds: int | None,
-    purpose: dict[str, Any],
-) -> str:
-    """Compare with the first hold of this reference; replace it if it was not used. Return the status."""
-    owner_id = _account_of(work, hold)
-    said = {
-        "customer": (person.membership_id, owner_id),
-        "points": (points, hold.points),
-        "ttl_seconds": (ttl_seconds or hold.ttl_seconds, hold.ttl_seconds),
-        "purpose": (purpose, hold.purpose),
-    }
-    differ = [name for name, (new, old) in said.items() if new != old]
-    if not differ and hold.status != "expired":
-        return "replayed"
-    if hold.status in ("captured", "cancelled"):
-        raise ReferenceReused(hold.reference, of=f"a hold that was {hold.status}", differ=differ)
-    _insist(person)
-    if owner_id != person.membership_id:
-        # The wrong card was scanned first: the hold moves to the other account, both are locked.
-        reserving.free(work, owner_id, hold)
-        work.account(owner_id).holds.remove(hold)
-    hold.ttl_seconds = ttl_seconds or USUAL_SECONDS
-    hold.purpose, hold.created_at = purpose, work.at
-    until = work.at + timedelta(seconds=hold.ttl_seconds)
-    reserving.reserve_again(work, person.membership_id, hold, points, until=until, kind="hold.replaced")
-    return "replaced"
 
 
 def _account_of(work: Desk, hold: HoldState) -> int:
@@ -204,6 +269,7 @@ def capture(
 
     :raises NotFound: there is no such hold here
     :raises CaptureExceedsHold: more than is held
+    :raises NotDivisible: a part of what holds a reward
     :raises HoldExpired: past its end, and the points are not there any more
     :raises HoldCaptured: captured before, with other content
     :raises HoldCancelled: cancelled before
@@ -221,7 +287,21 @@ def capture(
             raise HoldCaptured(
                 f"This hold was captured, with {hold.captured} points.", faults=differing(differ)
             )
-        return _close(work, membership_id, hold, "replayed")
+        return close(work, membership_id, hold, "replayed")
+    wanted = _wanted(hold, points)
+    hold.purchase_reference = purchase_reference or ""
+    purchase_id = _purchase(work, purchase_reference)
+    try:
+        reserving.capture(work, membership_id, hold, wanted, purchase_id=purchase_id)
+    except (NotEnoughPoints, AccountInDebt) as refusal:
+        raise _expired(work, membership_id) from refusal
+    if purpose := purposes.of(hold):
+        purpose.use(work, membership_id, hold)
+    return close(work, membership_id, hold, "changed")
+
+
+def _wanted(hold: HoldState, points: int | None) -> int:
+    """Return how many of the held points are to be used."""
     wanted = hold.points if points is None else points
     if wanted < 1:
         raise PointsOutOfRange(
@@ -233,13 +313,12 @@ def capture(
             f"The hold has {hold.points} points.",
             faults=[Fault("/points", "capture_exceeds_hold", f"at most {hold.points}")],
         )
-    hold.purchase_reference = purchase_reference or ""
-    purchase_id = _purchase(work, purchase_reference)
-    try:
-        reserving.capture(work, membership_id, hold, wanted, purchase_id=purchase_id)
-    except (NotEnoughPoints, AccountInDebt) as refusal:
-        raise _expired(work, membership_id) from refusal
-    return _close(work, membership_id, hold, "changed")
+    if purposes.of(hold) and wanted != hold.points:
+        raise NotDivisible(
+            "A reward is used as a whole: capture all points of its hold, or cancel it.",
+            faults=[Fault("/points", "not_divisible", f"{hold.points}, or leave it out")],
+        )
+    return wanted
 
 
 @db.command
@@ -256,9 +335,9 @@ def cancel(
     if hold.status == "captured":
         raise HoldCaptured("The points of this hold were used; refund the purchase to give them back.")
     if hold.status == "cancelled":
-        return _close(work, membership_id, hold, "replayed")
+        return close(work, membership_id, hold, "replayed")
     reserving.free(work, membership_id, hold)
-    return _close(work, membership_id, hold, "changed")
+    return close(work, membership_id, hold, "changed")
 
 
 @db.command
@@ -282,7 +361,7 @@ def extend(
     :raises HoldCaptured: the points were used
     :raises HoldCancelled: it was cancelled
     """
-    _check(1, ttl_seconds)
+    check_life(ttl_seconds)
     work, membership_id, hold = _open(merchant, hold_id, at=at, by=by, source=source)
     if hold.status == "captured":
         raise HoldCaptured("The points of this hold were used.")
@@ -293,14 +372,16 @@ def extend(
         hold.created_at + timedelta(seconds=MOST_SECONDS),
     )
     if hold.status == "active" and until <= hold.expires_at:
-        return _close(work, membership_id, hold, "replayed")
+        return close(work, membership_id, hold, "replayed")
     if until <= at:
         raise _expired(work, membership_id)
     try:
         reserving.reserve_again(work, membership_id, hold, hold.points, until=until, kind="hold.extended")
     except (NotEnoughPoints, AccountInDebt) as refusal:
         raise _expired(work, membership_id) from refusal
-    return _close(work, membership_id, hold, "changed")
+    if purpose := purposes.of(hold):
+        purpose.renew(work, hold, until=until)
+    return close(work, membership_id, hold, "changed")
 
 
 def read(*, merchant: Merchant, hold_id: int, at: datetime) -> dict[str, Any]:
@@ -331,10 +412,14 @@ def _open(
     return work, person.membership_id, hold
 
 
-def _close(work: Desk, membership_id: int, hold: HoldState, status: str) -> HoldReceipt:
+@db.inside_transaction
+def close(work: Desk, membership_id: int, hold: HoldState, status: str) -> HoldReceipt:
+    """Write what the desk has, and return the hold's answer."""
+    purpose = purposes.of(hold)
+    promise = purpose and purpose.told(merchant_id=work.merchant.pk, hold_id=hold.id, at=work.at)
     balance = work.balance(membership_id)
     customer_id = work.standings[membership_id].customer_id
-    receipt = HoldReceipt(status, hold, customer_id, balance)
+    receipt = HoldReceipt(status, hold, customer_id, balance, promise)
     desk.write(work, answer=receipt)
     return receipt
 

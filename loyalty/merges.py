@@ -16,7 +16,7 @@ from customers.models import Customer
 from customers.people import CustomerErased
 from lib import db
 from lib.errors import Conflict, Fault, Malformed, NotFound, Refused
-from loyalty import balances, ledger, lookup, programs, standing, sums, tiers
+from loyalty import balances, ledger, lookup, programs, purposes, standing, sums, tiers
 from loyalty.ledger import AccountState, Book, Cause
 from loyalty.models import Membership, Merge, Program, TierChange
 from loyalty.plan import Level, Plan
@@ -124,6 +124,7 @@ def merge(*, source: Customer, target: Customer, reason: str, at: datetime, by: 
     done.moved = [_move(book, pair, done) for pair in pairs]
     done.aliases = merging.alias(source=source, target=target, at=at, by=by)
     done.save(force_insert=True)
+    purposes.let_go_of_ended(merchant_id=done.merchant_id, accounts=book.accounts.values())
     ledger.write(book)
     return _receipt("created", done, target, at)
 
@@ -334,6 +335,7 @@ def unmerge(*, merge: Merge, at: datetime, by: str) -> MergeReceipt:
         _move_back(book, item, done)
     merging.restore(source=source, target=target, aliases=done.aliases, at=at, by=by)
     done.save(update_fields=["undone_at", "undone_by"])
+    purposes.let_go_of_ended(merchant_id=done.merchant_id, accounts=book.accounts.values())
     ledger.write(book)
     return _receipt("created", done, target, at)
 

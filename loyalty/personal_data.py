@@ -7,7 +7,7 @@ from django.db.models import Q
 
 from customers.erasure import Holding, Traces, nobody, plain, shown, theirs
 from loyalty import ledger
-from loyalty.models import CustomerDay, Membership, Merge, Purchase, Refund, TierChange
+from loyalty.models import CustomerDay, HouseholdMember, Membership, Merge, Purchase, Refund, TierChange
 
 BOOKS = "Kept: the books must add up. It names a membership, which leads to nobody after erasure."
 
@@ -87,7 +87,18 @@ def _merges(traces: Traces) -> list[dict[str, Any]]:
     return plain(_of_merges(traces).order_by("pk"), "reason", "merged_at", "undone_at")
 
 
+def _leave_households(traces: Traces) -> None:
+    """Nobody is left to share: the place is empty, what the pool has stays with those who are in it."""
+    theirs(HouseholdMember, traces).filter(left_at=None).update(left_at=traces.at)
+
+
 HOLDINGS = [
+    Holding(
+        "loyalty.HouseholdMember",
+        "Kept: the books must add up. The person leaves the household, its pool stays with the others.",
+        erase=_leave_households,
+        export=shown(HouseholdMember, "household__name", "asked_at", "joined_at", "agreed", "left_at"),
+    ),
     Holding(
         "loyalty.Membership",
         BOOKS,
@@ -132,6 +143,7 @@ HOLDINGS = [
         export=_merges,
     ),
     *nobody(
+        "loyalty.Household",
         "loyalty.Program",
         "loyalty.ProgramVersion",
         "loyalty.TierSet",

@@ -244,9 +244,15 @@ class Referral(Part):
 
 
 class Transfers(Part):
-    """Points given by one customer to another; `max_per_month` is how many somebody may send in a month."""
+    """
+    Points given by one customer to another; `max_per_month` is how many somebody may send in a month.
+
+    `household` lets members of a household share points in a pool, `take_out` lets them take some out again.
+    """
 
     allowed: bool = False
+    household: bool = False
+    take_out: bool = False
     max_per_month: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
 
 

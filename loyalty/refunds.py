@@ -393,7 +393,7 @@ def undo(
         "clawed_back": purchase["clawed_back"] - refund.clawed_back,
     }
     work.changed_purchases[purchase["id"]] = purchase
-    took = returns.take_again(work, purchase, reference=reference) if refund.returned else 0
+    took = returns.take_again(work, purchase, reference=reference, at_most=refund.returned)
     if person is not None and given_back:
         ends = work.plan.expiry.ends(at, zone=work.plan.zone)
         cause = Cause(

@@ -11,7 +11,7 @@ from customers import journey
 from customers.models import Customer
 from lib import db
 from lib.errors import Fault, Malformed, Refused
-from loyalty import calendar, ledger, plan, programs, standing, tiers
+from loyalty import calendar, ledger, plan, programs, purposes, standing, tiers
 from loyalty.models import Membership, TierSet
 from loyalty.plan import Plan, Tiers
 from loyalty.standing import Standing
@@ -69,6 +69,7 @@ def _review(*, merchant: Merchant, memberships: list[int], at: datetime) -> int:
         _check(rules, one, at=at)
         if one.tier != before:
             notes.append(_note(merchant, one, before, at))
+    purposes.let_go_of_ended(merchant_id=merchant.pk, accounts=book.accounts.values())
     ledger.write(book)
     standing.write(list(standings.values()), merchant_id=merchant.pk)
     journey.note_all(notes)

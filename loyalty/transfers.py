@@ -8,7 +8,7 @@ from customers import merging
 from customers.models import Customer
 from lib import db, public_ids
 from lib.errors import Fault, Malformed, NotFound, ReferenceReused, Refused
-from loyalty import desk, known, ledger, lookup
+from loyalty import desk, households, known, ledger, lookup
 from loyalty.desk import Desk
 from loyalty.ledger import Cause
 from loyalty.lookup import Person
@@ -70,6 +70,9 @@ def transfer(
     """
     Give whole points of one customer to another, those that expire first, once per reference.
 
+    A household's holder stands for its pool: members move points into it, and out of it where the program
+    allows that or nobody else is in it.
+
     :raises NothingToTransfer: fewer than one point
     :raises SameCustomer: they are one customer
     :raises NotAllowed: the program says nothing of transfers, or no
@@ -77,6 +80,7 @@ def transfer(
     :raises IsBlocked: one of them is blocked
     :raises NotEnoughPoints: more than the source has
     :raises AccountInDebt: the source owes points
+    :raises NotAMember: the pool is of a household that the customer is not in
     :raises ReferenceReused: the reference is taken by another transfer
     """
     work = Desk(merchant=source.merchant, source=said_by, at=at, by=by, program_id=program_id)
@@ -120,8 +124,11 @@ def _people(work: Desk, source: Customer, target: Customer) -> tuple[Person, Per
 
 
 def _admit(work: Desk, giver: Person, taker: Person, points: int) -> None:
-    allowed = Program.objects.values_list("extras", flat=True).get(pk=work.plan.program_id).get("transfers")
-    if not allowed or not allowed["allowed"]:
+    said = Program.objects.values_list("extras", flat=True).get(pk=work.plan.program_id).get("transfers")
+    allowed = said or {}
+    if "household" in (giver.status, taker.status):
+        _admit_pool(giver, taker, allowed)
+    elif not allowed.get("allowed"):
         raise NotAllowed(
             "This program does not let customers give points to each other. Its file can: "
             "transfers: {allowed: true}."
@@ -133,10 +140,23 @@ def _admit(work: Desk, giver: Person, taker: Person, points: int) -> None:
                 faults=[Fault(f"/{name}", "customer_blocked", "is blocked")],
             )
     most = allowed.get("max_per_month")
-    if most is not None and _sent_this_month(work, giver) + points > most:
+    if most is not None and giver.status != "household" and _sent_this_month(work, giver) + points > most:
         raise TooMany(
             f"A customer may send {most} points in a month; this would be more.",
             faults=[Fault("/points", "transfer_limit", f"at most {most} in a month")],
+        )
+
+
+def _admit_pool(giver: Person, taker: Person, allowed: dict[str, Any]) -> None:
+    if not allowed.get("household"):
+        raise NotAllowed("This program has no households. Its file can: transfers: {household: true}.")
+    is_out = giver.status == "household"
+    holder, member = (giver, taker) if is_out else (taker, giver)
+    place = households.place_in(holder_id=holder.customer_id, customer_id=member.customer_id)
+    if is_out and not households.may_take_out(place):
+        raise NotAllowed(
+            "What is in the pool is spent together: this program does not let members take points out. Its "
+            "file can: transfers: {take_out: true}."
         )
 
 

@@ -18,6 +18,7 @@ from customers import consent, erasure, people
 from customers.consent import Choice
 from customers.models import Identifier
 from lib.errors import DomainError
+from loyalty import households
 from portal import refusals, visits
 from portal.visits import Visit, member_door, show
 
@@ -84,6 +85,7 @@ def _page(visit: Visit, *, status: int = 200, **forms_with_errors: forms.Form) -
         "contacts": contacts,
         "has_news": given.get(NEWS, False),
         "wording": wording(visit),
+        "place": households.of(customer=customer),
         "name_form": NameForm(initial={"name": customer.name}),
         "birthday_form": BirthdayForm(
             locale=visit.locale, initial={"day": day.lstrip("0"), "month": month.lstrip("0")}

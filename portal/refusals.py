@@ -21,6 +21,11 @@ WORDS = {
     "voucher_redeemed": _("The voucher was used and cannot be given back."),
     "voucher_expired": _("The voucher has expired and cannot be given back."),
     "redemption_closed": _("This can no longer be given back."),
+    "in_another_household": _("You share points with others already. Leave them first."),
+    "household_full": _("This household is full."),
+    "household_not_empty": _("Take the points out of the pool first: nobody else could."),
+    "transfers_not_allowed": _("This shop does not let you move these points."),
+    "transfer_limit": _("This is more than you may move in a month."),
     "no_program": _("This shop's program has not started yet."),
 }
 

@@ -17,7 +17,7 @@ from loyalty import programs
 from portal import refusals
 from portal.visits import Visit, member_door, show
 from portal.vouchers import image
-from rewards import catalogue, redemptions, vouchers
+from rewards import catalogue, pricing, redemptions, vouchers
 from rewards.catalogue import Offer
 from rewards.models import Redemption, Voucher
 
@@ -50,7 +50,7 @@ def _card(offer: Offer) -> dict[str, Any]:
     return {
         "reward": offer.reward,
         "missing": offer.missing_points,
-        "is_paid_at_till": offer.reward.kind == redemptions.PAYMENT,
+        "is_paid_at_till": offer.reward.kind == pricing.PAYMENT,
         "can_be_redeemed": offer.can_be_redeemed,
         "why": refusals.words(offer.refusal) if offer.refusal and not offer.missing_points else "",
     }
@@ -106,7 +106,7 @@ def one(visit: Visit, reward: str) -> HttpResponse:
     except programs.NoProgram:
         raise Http404 from None
     offer = next((found for found in offers if found.reward.pk == number), None)
-    if offer is None or offer.reward.kind == redemptions.PAYMENT:
+    if offer is None or offer.reward.kind == pricing.PAYMENT:
         raise Http404
     problem = ""
     token = visit.request.POST.get("token", "")

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from portal import brand, front, history, home, language, me, refer, rewards, sign_in, vouchers
+from portal import brand, front, history, home, household, language, me, refer, rewards, sign_in, vouchers
 
 app_name = "portal"
 urlpatterns = [
@@ -22,6 +22,10 @@ urlpatterns = [
     path("<slug:slug>/rewards/mine/<str:redemption>/give-back", rewards.give_back, name="give_back"),
     path("<slug:slug>/rewards/<str:reward>", rewards.one, name="reward"),
     path("<slug:slug>/vouchers", vouchers.page, name="vouchers"),
+    path("<slug:slug>/household", household.page, name="household"),
+    path("<slug:slug>/household/join", household.join, name="household_join"),
+    path("<slug:slug>/household/leave", household.leave, name="household_leave"),
+    path("<slug:slug>/household/points", household.points, name="household_points"),
     path("<slug:slug>/me", me.page, name="me"),
     path("<slug:slug>/me/birthday", me.birthday, name="birthday"),
     path("<slug:slug>/me/name", me.name, name="name"),

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db.models import F, Q, QuerySet
-from django.db.models.functions import Greatest
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce, Greatest
 from pydantic import ValidationError
 
 from lib import db
@@ -16,7 +16,7 @@ from loyalty.ledger import AccountInDebt, NotEnoughPoints
 from loyalty.plan import Plan
 from merchants.models import Merchant
 from rewards.kinds import KINDS, Kind
-from rewards.models import Reward
+from rewards.models import Reservation, Reward
 
 COUNTING = ("pending", "fulfilled")
 
@@ -39,7 +39,10 @@ class RewardLimitReached(Refused):
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """How often a reward was redeemed: ever by one customer, and today by everybody."""
+    """
+    How often a reward was redeemed: ever by one customer, and today by everybody. What a live hold has set
+    aside counts as redeemed.
+    """
 
     by_customer: int = 0
     today: int = 0
@@ -98,7 +101,8 @@ def offers(
     *, merchant: Merchant, customer_id: int, at: datetime, program_id: int | None = None
 ) -> list[Offer]:
     """
-    Return the rewards a customer may see, what can be redeemed now first, in three statements however many.
+    Return the rewards a customer may see, what can be redeemed now first, in three statements however many
+    (four where one has sold out: an ended hold may have left a piece).
 
     :raises NotFound: there is no such customer here
     """
@@ -110,6 +114,7 @@ def offers(
         for reward in on_offer(merchant=merchant, at=at, program_id=plan.program_id)
         if is_for(reward, tier=wallet.tier)
     ]
+    count_lapsed(rewards, at=at)
     counts = times(plan, merchant_id=merchant.pk, customer_id=customer_id, rewards=rewards, at=at)
     found = [offer(reward, wallet, counts.get(reward.pk, Times()), at=at) for reward in rewards]
     return sorted(found, key=lambda one: (not one.can_be_redeemed, one.missing_points > 0))
@@ -151,15 +156,22 @@ def why_not(reward: Reward, wallet: Wallet, counted: Times, *, at: datetime) -> 
         return RewardNotAvailable(f"{reward.name} is not on offer for this customer now.")
     if reward.stock is not None and reward.stock <= 0:
         return out_of_stock(reward)
-    if reward.per_customer is not None and counted.by_customer >= reward.per_customer:
-        return RewardLimitReached(f"{reward.name} was redeemed as often as one customer may.")
-    if reward.per_day is not None and counted.today >= reward.per_day:
-        return RewardLimitReached(f"{reward.name} was redeemed as often as it may be today; try tomorrow.")
+    if refusal := over_cap(reward, counted):
+        return refusal
     needed = least_points(reward)
     if wallet.debt and needed:
         return AccountInDebt(f"The account owes {wallet.debt} points; new points pay that first.")
     if wallet.available < needed:
         return NotEnoughPoints(f"{needed} points are needed, {wallet.available} are available.")
+    return None
+
+
+def over_cap(reward: Reward, counted: Times) -> RewardLimitReached | None:
+    """Return what refuses a reward that was had as often as it may be."""
+    if reward.per_customer is not None and counted.by_customer >= reward.per_customer:
+        return RewardLimitReached(f"{reward.name} was redeemed as often as one customer may.")
+    if reward.per_day is not None and counted.today >= reward.per_day:
+        return RewardLimitReached(f"{reward.name} was redeemed as often as it may be today; try tomorrow.")
     return None
 
 
@@ -169,9 +181,18 @@ def out_of_stock(reward: Reward) -> RewardOutOfStock:
 
 
 def times(
-    plan: Plan, *, merchant_id: int, customer_id: int, rewards: Iterable[Reward], at: datetime
+    plan: Plan,
+    *,
+    merchant_id: int,
+    customer_id: int,
+    rewards: Iterable[Reward],
+    at: datetime,
+    beside: int = 0,
 ) -> Mapping[int, Times]:
-    """Return how often these rewards were redeemed, those with a cap only: one statement, none without caps."""
+    """
+    Return how often these rewards were redeemed or are held, those with a cap only: one statement, none
+    without caps. The hold `beside` is not counted: it is the one that asks.
+    """
     capped = [one for one in rewards if one.per_customer is not None or one.per_day is not None]
     if not capped:
         return {}
@@ -181,19 +202,28 @@ def times(
         "SELECT COUNT(*) FROM rewards_redemption x "
         f"WHERE x.merchant_id = %s AND x.reward_id = given.id AND {counting}"
     )
+    held = (
+        "SELECT COUNT(*) FROM rewards_reservation v WHERE v.merchant_id = %s AND v.reward_id = given.id "
+        "AND v.status = 'held' AND v.expires_at > %s AND v.hold_id <> %s"
+    )
     today = calendar.midnight(plan.local(at).date(), plan.zone)
+    live = [merchant_id, at, beside]
     rows = db.ask(
-        f"SELECT given.id, ({count} AND x.customer_id = %s), ({count} AND x.recorded_at >= %s) FROM {source}",
-        [merchant_id, *states, customer_id, merchant_id, *states, today, *params],
+        f"SELECT given.id, ({count} AND x.customer_id = %s) + ({held} AND v.customer_id = %s), "
+        f"({count} AND x.recorded_at >= %s) + ({held}) FROM {source}",
+        [
+            *(merchant_id, *states, customer_id, *live, customer_id),
+            *(merchant_id, *states, today, *live, *params),
+        ],
     ).rows
     return {number: Times(int(ever), int(day)) for number, ever, day in rows}
 
 
-def voucher_ends(plan: Plan, reward: Reward, *, at: datetime) -> datetime | None:
+def voucher_ends(plan: Plan, valid_days: int | None, *, at: datetime) -> datetime | None:
     """Return when a voucher issued now ends: at midnight after its last day; None without an end."""
-    if reward.valid_days is None:
+    if valid_days is None:
         return None
-    last = plan.local(at).date() + timedelta(days=reward.valid_days)
+    last = plan.local(at).date() + timedelta(days=valid_days)
     return calendar.midnight(last + timedelta(days=1), plan.zone).astimezone(UTC)
 
 
@@ -201,27 +231,85 @@ def voucher_ends(plan: Plan, reward: Reward, *, at: datetime) -> datetime | None
 
 
 @db.inside_transaction
-def take_one(reward: Reward) -> None:
+def take_one(reward: Reward, *, at: datetime) -> None:
     """
     Take one off the shelf, never below none: the statement itself looks, so two tills cannot both get the last.
 
     :raises RewardOutOfStock: none is left
     """
-    if reward.stock is None:
+    if reward.stock is None or _took_one(reward):
         return
-    there = Reward.objects.filter(merchant_id=reward.merchant_id, pk=reward.pk, stock__gt=0)
-    endless = Reward.objects.filter(pk=reward.pk, stock__isnull=True)
-    # It may have become one without an end since it was read.
-    if not there.update(stock=F("stock") - 1) and not endless.exists():
+    # It may have become one without an end since it was read, or an ended hold may have left a piece.
+    if Reward.objects.filter(pk=reward.pk, stock__isnull=True).exists():
+        return
+    if not (_free(reward, at=at) and _took_one(reward)):
         raise out_of_stock(reward)
 
 
+def _took_one(reward: Reward) -> bool:
+    there = Reward.objects.filter(merchant_id=reward.merchant_id, pk=reward.pk, stock__gt=0)
+    return bool(there.update(stock=F("stock") - 1))
+
+
 @db.inside_transaction
-def put_back(*, merchant_id: int, reward_id: int) -> None:
-    """Put one back on the shelf; a reward without stock has none to count."""
+def put_back(*, merchant_id: int, reward_id: int, pieces: int = 1) -> None:
+    """Put pieces back on the shelf; a reward without stock has none to count."""
     Reward.objects.filter(merchant_id=merchant_id, pk=reward_id, stock__isnull=False).update(
-        stock=F("stock") + 1
+        stock=F("stock") + pieces
     )
+
+
+def count_lapsed(rewards: Iterable[Reward], *, at: datetime) -> None:
+    """
+    Count as left, in memory, what ended holds have set aside and no job has put back yet: for lists. One
+    statement, and none while nothing has sold out.
+    """
+    sold_out = {reward.pk: reward for reward in rewards if reward.stock == 0}
+    if not sold_out:
+        return
+    lapsed = Reservation.objects.filter(
+        merchant__in={reward.merchant_id for reward in sold_out.values()},
+        reward__in=sold_out,
+        status=Reservation.Status.HELD,
+        expires_at__lte=at,
+    )
+    for number, count in lapsed.values_list("reward_id").annotate(count=Count("pk")).order_by():
+        sold_out[number].stock = count
+
+
+def with_holds(rows: "QuerySet[Reward]", *, at: datetime) -> "QuerySet[Reward, Any]":
+    """Annotate rewards with `held`, the pieces that live holds keep, and `lapsed`, what ended ones still do."""
+    kept = Reservation.objects.filter(
+        merchant=OuterRef("merchant"), reward=OuterRef("pk"), status=Reservation.Status.HELD
+    ).values("reward")
+
+    def count(of: "QuerySet[Any, Any]") -> Coalesce:
+        return Coalesce(Subquery(of.annotate(count=Count("pk")).values("count")), 0)
+
+    annotated: QuerySet[Reward, Any] = rows.annotate(
+        held=count(kept.filter(expires_at__gt=at)), lapsed=count(kept.filter(expires_at__lte=at))
+    )
+    return annotated
+
+
+@db.inside_transaction
+def free_lapsed(reward: Reward, *, at: datetime) -> None:
+    """
+    Put back on the shelf what holds of this reward set aside that have ended by `at`, before a job does: a
+    reward is never out of stock for the sake of a hold that is over. Costs nothing while some are left.
+    """
+    if reward.stock == 0 and _free(reward, at=at):
+        reward.refresh_from_db(fields=["stock"])
+
+
+def _free(reward: Reward, *, at: datetime) -> int:
+    lapsed = Reservation.objects.filter(
+        merchant_id=reward.merchant_id, reward=reward, status=Reservation.Status.HELD, expires_at__lte=at
+    )
+    # The statement itself looks: of two tills, and of the hold's own late capture, one gets each piece.
+    if freed := lapsed.update(status=Reservation.Status.FREED):
+        put_back(merchant_id=reward.merchant_id, reward_id=reward.pk, pieces=freed)
+    return freed
 
 
 @db.inside_transaction

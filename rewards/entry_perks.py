@@ -21,7 +21,7 @@ from loyalty.models import TierChange
 from loyalty.plan import Plan, Tiers
 from loyalty.tier_perks import Perk
 from merchants.models import Merchant
-from rewards import catalogue, redemptions
+from rewards import catalogue, gifts
 from rewards.models import PerkGrant, Reward
 
 SOURCE = "program"
@@ -199,7 +199,7 @@ def _give_reward(work: Desk, person: Person, perk: Perk, row: Row, reward: Rewar
     try:
         if reward is None:
             raise catalogue.RewardNotAvailable(f"There is no reward {perk.reward}.")
-        given = redemptions.give(work, person, reward, reference=_lot_of(row["id"]))
+        given = gifts.give(work, person, reward, reference=_lot_of(row["id"]))
     except (catalogue.RewardNotAvailable, catalogue.RewardOutOfStock) as refusal:
         row["status"], row["note"], row["ended_at"] = str(Status.MISSED), str(refusal)[:300], work.at
         return False
@@ -281,7 +281,7 @@ def _is_undone(plan: Plan, grant: PerkGrant, figures: Mapping[date, int], *, at:
 def _take(work: Desk, person: Person, grant: PerkGrant) -> None:
     """Take back what is unused. What was used stays used: nobody goes into debt for a welcome."""
     if grant.redemption is not None:
-        came_back = redemptions.take_back(work, grant.redemption, reason="The level was undone by a refund.")
+        came_back = gifts.take_back(work, grant.redemption, reason="The level was undone by a refund.")
     else:
         grant.taken = _take_points(work, person, grant)
         came_back = bool(grant.taken)

@@ -9,6 +9,7 @@ from rewards.models import (
     PerkGrant,
     PerkUse,
     Redemption,
+    Reservation,
     Voucher,
     VoucherUse,
 )
@@ -46,6 +47,11 @@ HOLDINGS = [
             *("reward_name", "status", "points", "worth", "reference", "purchase_reference"),
             *("occurred_at", "closed_at"),
         ),
+    ),
+    Holding(
+        "rewards.Reservation",
+        BOOKS,
+        export=shown(Reservation, "reward_name", "status", "points", "worth", "expires_at", "created_at"),
     ),
     Holding(
         "rewards.Voucher",

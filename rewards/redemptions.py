@@ -8,24 +8,24 @@ they came from.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from functools import partial
 
 from customers.models import Customer
 from lib import db, public_ids
-from lib.errors import Conflict, Fault, Malformed, ReferenceReused, Refused
-from loyalty import desk, known, ledger, lookup, purchases
+from lib.errors import Conflict, ReferenceReused
+from loyalty import desk, households, known, ledger, lookup, purchases, returns
 from loyalty.desk import Desk, Row
 from loyalty.ledger import Cause
 from loyalty.models import Reference
+from loyalty.returns import Spent
 from rewards import catalogue, vouchers
 from rewards.catalogue import Times, Wallet
 from rewards.kinds import Kind
 from rewards.models import Redemption, Reward, Voucher
-from rewards.payment import payment
+from rewards.pricing import NOTHING_MORE, Asked, price
 from rewards.vouchers import IssuedVoucher
 
 Status = Redemption.Status
-PAYMENT = "points_as_payment"
 # What may become what; a state that is said again is no change.
 OPEN_FOR = {
     Status.CANCELLED: (Status.PENDING, Status.FULFILLED),
@@ -40,16 +40,6 @@ class RedemptionClosed(Conflict):
     code = "redemption_closed"
 
 
-class BasketMissing(Malformed):
-    code = "basket_missing"
-
-
-class PaymentTooSmall(Refused):
-    """Not one whole step can be paid, or fewer points than the minimum would be used."""
-
-    code = "payment_too_small"
-
-
 @dataclass(slots=True)
 class RedemptionReceipt:
     """One redemption's answer: created, replayed or changed; its voucher with the code; the account of now."""
@@ -59,20 +49,6 @@ class RedemptionReceipt:
     voucher: Voucher | None
     code: str
     balance: Row
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """
-    What is asked for. Points as payment say `points`, `basket_minor` (the purchase, in minor units) or both.
-    """
-
-    points: int | None = None
-    basket_minor: int | None = None
-    purchase_reference: str = ""
-
-
-NOTHING_MORE = Asked()
 
 
 @db.command
@@ -85,9 +61,13 @@ def redeem(
     by: str = "",
     source: str = "api",
     asked: Asked = NOTHING_MORE,
+    pool: Customer | None = None,
 ) -> RedemptionReceipt:
     """
     Spend points on a reward, once per reference. Saying it again answers the first result.
+
+    With `pool`, the holder of the customer's household, its points pay; tier, caps and voucher are the
+    customer's own.
 
     :raises RewardNotAvailable: switched off, out of its dates, or not for this customer's tier
     :raises RewardOutOfStock: none is left
@@ -96,27 +76,47 @@ def redeem(
     :raises AccountInDebt: the customer owes points
     :raises CustomerBlocked: the shop blocked the customer
     :raises PaymentTooSmall: points as payment: nothing can be paid
+    :raises NotAMember: the customer is not in the household whose pool is to pay
     :raises ReferenceReused: the reference is taken by another redemption
     """
     merchant = customer.merchant
     work = Desk(merchant=merchant, source=source, at=at, by=by, program_id=reward.program_id)
-    person = lookup.people(merchant=merchant, plan=work.plan, asked=[(customer.pk, None)], at=at)[0]
-    assert person is not None
-    desk.gather(work, looks=[(person, at)], lots=True)
+    person, payer = _gather(work, customer.pk, pool.pk if pool else None)
     if first := _earlier(work, reference):
-        return _repeat(work, person, first, reward, asked)
+        return _repeat(work, person, first, reward, asked, pool)
     purchases.admit(person)
+    if pool is not None:
+        households.place_in(holder_id=pool.pk, customer_id=person.customer_id)
+    catalogue.free_lapsed(reward, at=at)
     if reward.per_day is not None:
         # Two customers hold two accounts: of a cap on everybody the reward itself is the lock.
         reward = Reward.objects.select_for_update().get(pk=reward.pk, merchant=merchant)
     kind, params = catalogue.kind_of(reward)
-    _refuse(work, person, reward)
-    points, worth = _price(work, person, reward, kind, params, asked)
-    catalogue.take_one(reward)
-    row = _row(work, person, reward, kind, reference, asked) | {"points": points, "worth": worth}
+    refuse(work, person, reward, payer=payer)
+    available = work.account(payer.membership_id).available
+    points, worth = price(work, available, reward, kind, params, asked)
+    catalogue.take_one(reward, at=at)
+    row = new_row(work, person, reward, kind, reference) | {
+        "points": points,
+        "worth": worth,
+        "purchase_reference": asked.purchase_reference,
+        "payer_id": pool.pk if pool else None,
+        "membership_id": payer.membership_id,
+    }
     if points:
-        _spend(work, person, row)
+        _spend(work, payer, row)
     return _record(work, person, reward, kind, row)
+
+
+def _gather(work: Desk, customer_id: int, payer_id: int | None) -> tuple[lookup.Person, lookup.Person]:
+    """Lock the accounts of a customer and of who pays, and return the two; they are one without a payer."""
+    asked = [(number, None) for number in (customer_id, payer_id) if number is not None]
+    found = lookup.people(merchant=work.merchant, plan=work.plan, asked=asked, at=work.at)
+    person, payer = found[0], found[-1]
+    assert person is not None
+    assert payer is not None
+    desk.gather(work, looks=[(one, work.at) for one in {person, payer}], lots=True)
+    return person, payer
 
 
 def _earlier(work: Desk, reference: str) -> Redemption | None:
@@ -128,10 +128,17 @@ def _earlier(work: Desk, reference: str) -> Redemption | None:
 
 
 def _repeat(
-    work: Desk, person: lookup.Person, first: Redemption, reward: Reward, asked: Asked
+    work: Desk,
+    person: lookup.Person,
+    first: Redemption,
+    reward: Reward,
+    asked: Asked,
+    pool: Customer | None,
 ) -> RedemptionReceipt:
     said: Row = {"customer": person.customer_id, "reward": reward.pk}
     was: Row = {"customer": first.customer_id, "reward": first.reward_id}
+    if pool is not None:
+        said["household"], was["household"] = pool.pk, first.payer_id
     for name in ("points", "basket_minor", "purchase_reference"):
         if value := getattr(asked, name):
             said[name] = value
@@ -146,69 +153,57 @@ def _repeat(
     return _receipt("replayed", first, balance)
 
 
-def _refuse(work: Desk, person: lookup.Person, reward: Reward) -> None:
-    account = work.account(person.membership_id)
-    wallet = Wallet(work.standings[person.membership_id].tier, account.available, account.debt)
+def refuse(
+    work: Desk,
+    person: lookup.Person,
+    reward: Reward,
+    *,
+    payer: lookup.Person | None = None,
+    available: int | None = None,
+    beside: int = 0,
+) -> None:
+    """
+    Refuse what cannot be had now. `payer` is whose points pay, if not the customer's; `available` are the
+    points there are, if not the account's; `beside` a hold that asks and is not counted.
+
+    :raises Refused: see `redeem`
+    """
+    account = work.account((payer or person).membership_id)
+    wallet = Wallet(
+        work.standings[person.membership_id].tier,
+        account.available if available is None else available,
+        account.debt,
+    )
     counted = catalogue.times(
-        work.plan, merchant_id=work.merchant.pk, customer_id=person.customer_id, rewards=[reward], at=work.at
+        work.plan,
+        merchant_id=work.merchant.pk,
+        customer_id=person.customer_id,
+        rewards=[reward],
+        at=work.at,
+        beside=beside,
     )
     refusal = catalogue.why_not(reward, wallet, counted.get(reward.pk, Times()), at=work.at)
     if refusal is not None:
         raise refusal
 
 
-def _price(
-    work: Desk, person: lookup.Person, reward: Reward, kind: Kind, params: Any, asked: Asked
-) -> tuple[int, Row]:
-    """Return the points it takes and what it is worth."""
-    worth = kind.worth(params, name=reward.name, currency=work.merchant.currency)
-    if kind.kind != PAYMENT:
-        if asked.points is not None or asked.basket_minor is not None:
-            raise Malformed(
-                "Only points as payment are asked for by points or basket.",
-                faults=[Fault("/points", "not_a_payment", "leave out points and basket_minor")],
-            )
-        return reward.cost, worth
-    if asked.basket_minor is None and (asked.points is None or params.max_percent < 100):
-        raise BasketMissing(
-            "Say what the purchase costs: points pay a part of it.",
-            faults=[Fault("/basket_minor", "required", "the purchase in minor units")],
-        )
-    paid = payment(
-        step_points=reward.cost,
-        step_minor=params.amount_minor,
-        available=work.account(person.membership_id).available,
-        points=asked.points,
-        basket_minor=asked.basket_minor,
-        min_points=params.min_points,
-        max_percent=params.max_percent,
-    )
-    if not paid.points:
-        raise PaymentTooSmall(
-            f"Points pay from {catalogue.least_points(reward)} on, at most {params.max_percent} % of a purchase."
-        )
-    said = {"asked_points": asked.points, "asked_basket_minor": asked.basket_minor}
-    return paid.points, {
-        **worth,
-        "amount_minor": paid.amount_minor,
-        **{name: value for name, value in said.items() if value is not None},
-    }
-
-
-def _row(work: Desk, person: lookup.Person, reward: Reward, kind: Kind, reference: str, asked: Asked) -> Row:
+def new_row(work: Desk, person: lookup.Person, reward: Reward, kind: Kind, reference: str) -> Row:
+    """Return the columns of a new redemption, for which no points were taken yet."""
     return {
         "id": public_ids.new(),
         "merchant_id": work.merchant.pk,
         "reward_id": reward.pk,
         "customer_id": person.customer_id,
+        "payer_id": None,
         "membership_id": person.membership_id,
         "status": str(Status.PENDING if kind.needs_handing_over else Status.FULFILLED),
         "reward_name": reward.name,
         "source": work.source,
         "reference": reference,
-        "purchase_reference": asked.purchase_reference,
+        "purchase_reference": "",
         "hold_id": None,
         "entry_id": None,
+        "returned": 0,
         "by": work.by,
         "note": "",
         "occurred_at": work.at,
@@ -246,7 +241,7 @@ def _record(work: Desk, person: lookup.Person, reward: Reward, kind: Kind, row: 
             at=work.at,
         )
     )
-    _note(work, "reward.redeemed", person.customer_id, Redemption(**row))
+    note(work, "reward.redeemed", person.customer_id, Redemption(**row))
     balance = work.balance(person.membership_id)
     with db.together():
         db.insert(Redemption, [row])
@@ -254,73 +249,29 @@ def _record(work: Desk, person: lookup.Person, reward: Reward, kind: Kind, row: 
     receipt = RedemptionReceipt("created", Redemption(**row), None, "", balance)
     receipt.redemption.reward = reward
     if kind.makes_voucher:
-        issued = _issue(work, person, reward, row, origin="redemption")
+        issued = issue(work, receipt.redemption, reward, valid_days=reward.valid_days)
         receipt.voucher, receipt.code = issued.voucher, issued.code
     return receipt
 
 
-def _issue(work: Desk, person: lookup.Person, reward: Reward, row: Row, *, origin: str) -> IssuedVoucher:
+@db.inside_transaction
+def issue(
+    work: Desk, redemption: Redemption, reward: Reward, *, valid_days: int | None, origin: str = "redemption"
+) -> IssuedVoucher:
+    """Issue the voucher that a redemption promises."""
     return vouchers.issue(
         merchant=work.merchant,
-        name=reward.name,
-        worth=row["worth"],
+        name=redemption.reward_name,
+        worth=redemption.worth,
         at=work.at,
         by=work.by,
         origin=origin,
-        reference=public_ids.show(Redemption.prefix, row["id"]),
-        customer=Customer(pk=person.customer_id, merchant=work.merchant),
+        reference=redemption.public_id,
+        customer=Customer(pk=redemption.customer_id, merchant=work.merchant),
         reward=reward,
-        redemption_id=row["id"],
-        expires_at=catalogue.voucher_ends(work.plan, reward, at=work.at),
+        redemption_id=redemption.pk,
+        expires_at=catalogue.voucher_ends(work.plan, valid_days, at=work.at),
     )
-
-
-# --- without points -------------------------------------------------------------------------------------
-
-
-@db.inside_transaction
-def give(work: Desk, person: lookup.Person, reward: Reward, *, reference: str) -> Redemption:
-    """
-    Give a reward that costs nothing this time, at a desk that has the account locked. Caps are of what is
-    redeemed and do not count here; the shelf does.
-
-    :raises RewardNotAvailable: switched off, out of its dates, or not of a kind that can be given
-    :raises RewardOutOfStock: none is left
-    """
-    kind, params = catalogue.kind_of(reward)
-    if kind.kind == PAYMENT or not catalogue.is_on_offer(reward, at=work.at):
-        raise catalogue.RewardNotAvailable(f"{reward.name} cannot be given now.")
-    catalogue.take_one(reward)
-    worth = kind.worth(params, name=reward.name, currency=work.merchant.currency)
-    row = _row(work, person, reward, kind, reference, NOTHING_MORE) | {"points": 0, "worth": worth}
-    db.insert(Redemption, [row])
-    _note(work, "reward.redeemed", person.customer_id, Redemption(**row))
-    if kind.makes_voucher:
-        _issue(work, person, reward, row, origin="perk")
-    return Redemption(**row)
-
-
-@db.inside_transaction
-def take_back(work: Desk, redemption: Redemption, *, reason: str) -> bool:
-    """
-    Take back what `give` gave, if it was not used: an unused voucher, goods that nobody handed over. Return
-    whether it came back; what was used, has expired or was closed meanwhile stays as it is.
-    """
-    rows = Redemption.objects.select_for_update(of=("self",)).filter(merchant=work.merchant)
-    now = rows.select_related("reward", "voucher").get(pk=redemption.pk)
-    voucher = _voucher(now)
-    if now.status != Status.PENDING and not (now.status == Status.FULFILLED and voucher):
-        return False
-    if voucher:
-        try:
-            vouchers.cancel(voucher=voucher, at=work.at, by=work.by)
-        except (vouchers.VoucherRedeemed, vouchers.VoucherExpired):
-            return False
-    catalogue.put_back(merchant_id=work.merchant.pk, reward_id=now.reward_id)
-    now.status, now.note, now.closed_at = Status.CANCELLED, reason[:300], work.at
-    now.save(update_fields=["status", "note", "closed_at"])
-    _note(work, "redemption.cancelled", now.customer_id, now)
-    return True
 
 
 # --- afterwards -----------------------------------------------------------------------------------------
@@ -370,10 +321,7 @@ def _close(redemption: Redemption, to: Status, *, at: datetime, by: str, reason:
         by=by,
         program_id=redemption.reward.program_id,
     )
-    asked = [(redemption.customer_id, None)]
-    person = lookup.people(merchant=merchant, plan=work.plan, asked=asked, at=at)[0]
-    assert person is not None
-    desk.gather(work, looks=[(person, at)], lots=True)
+    person, payer = _gather(work, redemption.customer_id, redemption.payer_id)
     rows = Redemption.objects.select_for_update(of=("self",)).filter(merchant=merchant)
     now = rows.select_related("reward", "voucher").get(pk=redemption.pk)
     status = "replayed" if now.status == to else "changed"
@@ -381,32 +329,59 @@ def _close(redemption: Redemption, to: Status, *, at: datetime, by: str, reason:
         if now.status not in OPEN_FOR[to]:
             raise RedemptionClosed(f"The redemption is {now.status}: it cannot become {to}.")
         if to != Status.FULFILLED:
-            _give_back(work, person, now, to)
+            _give_back(work, payer, now, to)
         now.status, now.note, now.closed_at = to, reason[:300], at
         now.save(update_fields=["status", "note", "closed_at"])
-        _note(work, f"redemption.{to}", person.customer_id, now)
+        note(work, f"redemption.{to}", person.customer_id, now)
     balance = work.balance(person.membership_id)
     desk.write(work)
     return _receipt(status, now, balance)
 
 
-def _give_back(work: Desk, person: lookup.Person, redemption: Redemption, to: Status) -> None:
+def _give_back(work: Desk, payer: lookup.Person, redemption: Redemption, to: Status) -> None:
     if voucher := _voucher(redemption):
         vouchers.cancel(voucher=voucher, at=work.at, by=work.by)
-    if redemption.entry_id is not None:
-        account = work.account(person.membership_id)
+    spent = points_of(work, payer.membership_id, redemption)
+    # What a refund gave back already does not come back twice.
+    if spent is not None and (points := spent.points - spent.returned):
         row = {"reward_name": redemption.reward_name, "reference": redemption.reference}
-        until = work.at + timedelta(days=work.plan.refund_min_days_left)
-        work.book.give_back(
-            account,
-            ledger.taken(work.book, account, entry_id=redemption.entry_id, until=until),
-            cause=_cause(work, f"redemption_{to}", redemption.pk, row),
+        _, parts = ledger.parts_of(
+            work.book,
+            spent.account,
+            entry_id=spent.entry_id,
+            passed=spent.returned,
+            points=points,
+            until=work.at + timedelta(days=work.plan.refund_min_days_left),
         )
-        work.book.settle(account, at=work.at)
+        cause = _cause(work, f"redemption_{to}", redemption.pk, row)
+        work.book.give_back(spent.account, parts, cause=cause)
+        spent.keep(spent.points)
+        work.book.settle(spent.account, at=work.at)
     catalogue.put_back(merchant_id=work.merchant.pk, reward_id=redemption.reward_id)
 
 
-def _note(work: Desk, kind: str, customer_id: int, redemption: Redemption) -> None:
+@db.inside_transaction
+def points_of(work: Desk, membership_id: int, redemption: Redemption) -> Spent | None:
+    """Return the points a redemption took, for `returns`; None when it took none. What a hold took, it counts."""
+    if redemption.hold_id is not None:
+        return returns.of_hold(work, redemption.hold_id)
+    if redemption.entry_id is None:
+        return None
+    return Spent(
+        work.account(membership_id),
+        redemption.entry_id,
+        redemption.points,
+        redemption.returned,
+        partial(_keep_returned, redemption),
+    )
+
+
+def _keep_returned(redemption: Redemption, returned: int) -> None:
+    redemption.returned = returned
+    redemption.save(update_fields=["returned"])
+
+
+def note(work: Desk, kind: str, customer_id: int, redemption: Redemption) -> None:
     data = {
         "redemption": redemption.public_id,
         "reward": redemption.reward_name,

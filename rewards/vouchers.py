@@ -1,6 +1,5 @@
 """Vouchers: issued, found by their code, used at a till, and used no more often than they may be."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,17 +7,14 @@ from typing import Any
 from django.core.cache import cache
 from django.db.models import F
 
-from customers import journey
 from customers.models import Customer
 from lib import db, secrets
 from lib.errors import Fault, NotFound, ReferenceReused, Refused
 from loyalty import known
-from loyalty.models import Reference
 from merchants.models import Merchant
-from rewards import codes
+from rewards import codes, trail
 from rewards.models import Reward, Voucher, VoucherUse
 
-KIND = "voucher"
 OPEN = (Voucher.Status.ISSUED, Voucher.Status.RESERVED)
 
 
@@ -127,7 +123,7 @@ def issue(
         by=by,
     )
     data = {"voucher": voucher.public_id, "name": name, "origin": origin, "expires_at": _text(expires_at)}
-    _note(voucher, "voucher.issued", customer.pk if customer else None, at=at, data=data)
+    trail.note(voucher, "voucher.issued", customer.pk if customer else None, at=at, data=data)
     return IssuedVoucher(voucher, shown)
 
 
@@ -139,7 +135,7 @@ def cancel(*, voucher: Voucher, at: datetime, by: str) -> Voucher:
     :raises VoucherRedeemed: it was used; roll the use back first
     :raises VoucherExpired: it is past its end, and what it promised with it
     """
-    mine = _lock(voucher.merchant_id, [voucher.digest])
+    mine = trail.lock(voucher.merchant_id, [voucher.digest])
     assert mine is not None
     if mine.status == Voucher.Status.CANCELLED:
         return mine
@@ -150,7 +146,7 @@ def cancel(*, voucher: Voucher, at: datetime, by: str) -> Voucher:
     Voucher.objects.filter(pk=mine.pk).update(status=Voucher.Status.CANCELLED)
     mine.status = voucher.status = Voucher.Status.CANCELLED
     data = {"voucher": mine.public_id, "name": mine.name, "by": by}
-    _note(mine, "voucher.cancelled", mine.customer_id, at=at, data=data)
+    trail.note(mine, "voucher.cancelled", mine.customer_id, at=at, data=data)
     return mine
 
 
@@ -285,16 +281,16 @@ def redeem(
     :raises Refused: it cannot be used: see `check`
     :raises ReferenceReused: the reference belongs to another use
     """
-    voucher = _lock(merchant.pk, codes.digests(code))
+    voucher = trail.lock(merchant.pk, codes.digests(code))
     if voucher is None:
         raise codes.unknown(code)
     whose = customer.pk if customer else owner_id(voucher)
     said = {"code": voucher.pk, "customer": whose, "purchase_reference": purchase_reference}
-    if (first := _use(merchant, source, reference)) is not None:
+    if (first := trail.of_reference(merchant, source, reference)) is not None:
         return _repeat(first, voucher, said)
     when = occurred_at or at
     check(voucher, at=when, customer=customer)
-    if voucher.once_per_customer and _has_used(voucher, whose):
+    if voucher.once_per_customer and trail.is_used_by(voucher, whose):
         raise VoucherRedeemed("This customer has used the voucher already.")
     use = VoucherUse.objects.create(
         merchant=merchant,
@@ -311,16 +307,16 @@ def redeem(
             known.reference_row(
                 merchant_id=merchant.pk,
                 source=source,
-                kind=KIND,
+                kind=trail.KIND,
                 reference=reference,
                 target_id=use.pk,
                 at=at,
             )
         ]
     )
-    _count(voucher, 1)
+    trail.count(voucher, 1)
     data = {"voucher": voucher.public_id, "name": voucher.name, "use": use.public_id, "reference": reference}
-    _note(voucher, "voucher.redeemed", whose, at=when, now=at, data=data)
+    trail.note(voucher, "voucher.redeemed", whose, at=when, now=at, data=data)
     return UseReceipt("created", use, voucher, False)
 
 
@@ -334,59 +330,19 @@ def rollback(
     :raises UnknownCode: there is no such voucher here
     :raises NotFound: it was never used under this reference
     """
-    voucher = _lock(merchant.pk, codes.digests(code))
+    voucher = trail.lock(merchant.pk, codes.digests(code))
     if voucher is None:
         raise codes.unknown(code)
-    use = _use(merchant, source, reference)
+    use = trail.of_reference(merchant, source, reference)
     if use is None or use.voucher_id != voucher.pk:
         raise NotFound(
             "This voucher was not used under this reference.",
             faults=[Fault("/reference", "not_found", "is no use of this voucher")],
         )
-    if _is_undone(use):
+    if trail.is_undone(use):
         return UseReceipt("replayed", use, voucher, True)
-    VoucherUse.objects.create(
-        merchant=merchant,
-        voucher=voucher,
-        customer_id=use.customer_id,
-        undoes=use,
-        source=source,
-        reference=reference,
-        purchase_reference=use.purchase_reference,
-        by=by,
-        occurred_at=at,
-    )
-    _count(voucher, -1)
-    data = {"voucher": voucher.public_id, "name": voucher.name, "use": use.public_id, "reference": reference}
-    _note(voucher, "voucher.rolled_back", use.customer_id, at=at, data=data)
+    trail.undo(use, voucher, source=source, reference=reference, at=at, by=by)
     return UseReceipt("created", use, voucher, True)
-
-
-def _lock(merchant_id: int, digests: Sequence[str]) -> Voucher | None:
-    """Lock the voucher's row, first, and return it as it is under the lock."""
-    wanted, params = db.any_of("v.digest", "varchar", list(digests))
-    found = db.ask(
-        f"SELECT v.id FROM rewards_voucher v WHERE v.merchant_id = %s AND {wanted} ORDER BY v.id"
-        + db.for_update("v"),
-        [merchant_id, *params],
-    ).one
-    return None if found is None else Voucher.objects.select_related("customer").get(pk=found[0])
-
-
-def _count(voucher: Voucher, uses: int) -> None:
-    """Count a use or its undoing. The table itself refuses one use too many."""
-    voucher.used += uses
-    if voucher.status != Voucher.Status.CANCELLED:
-        is_used_up = voucher.uses is not None and voucher.used >= voucher.uses
-        voucher.status = Voucher.Status.REDEEMED if is_used_up else Voucher.Status.ISSUED
-    db.update(Voucher, [{"id": voucher.pk, "used": voucher.used, "status": str(voucher.status)}], key=["id"])
-
-
-def _use(merchant: Merchant, source: str, reference: str) -> VoucherUse | None:
-    first = Reference.objects.filter(
-        merchant_id=merchant.pk, source=source, kind=KIND, reference=reference
-    ).first()
-    return None if first is None else VoucherUse.objects.get(merchant=merchant, pk=first.target_id)
 
 
 def _repeat(first: VoucherUse, voucher: Voucher, said: dict[str, Any]) -> UseReceipt:
@@ -397,17 +353,7 @@ def _repeat(first: VoucherUse, voucher: Voucher, said: dict[str, Any]) -> UseRec
     }
     if differ := [name for name in said if said[name] != was[name]]:
         raise ReferenceReused(first.reference, of="another use", differ=differ)
-    return UseReceipt("replayed", first, voucher, _is_undone(first))
-
-
-def _is_undone(use: VoucherUse) -> bool:
-    return VoucherUse.objects.filter(undoes=use).exists()
-
-
-def _has_used(voucher: Voucher, customer_id: int | None) -> bool:
-    return VoucherUse.objects.filter(
-        merchant=voucher.merchant_id, voucher=voucher, customer=customer_id, undoes=None, undone_by=None
-    ).exists()
+    return UseReceipt("replayed", first, voucher, trail.is_undone(first))
 
 
 def _issued(merchant: Merchant, origin: str, reference: str) -> Voucher | None:
@@ -416,29 +362,6 @@ def _issued(merchant: Merchant, origin: str, reference: str) -> Voucher | None:
 
 def _digest(code: str, *, is_foreign: bool) -> str:
     return codes.foreign_digest(code) if is_foreign else codes.digest(codes.read(code) or "")
-
-
-def _note(
-    voucher: Voucher,
-    kind: str,
-    customer_id: int | None,
-    *,
-    at: datetime,
-    data: dict[str, Any],
-    now: datetime | None = None,
-) -> None:
-    journey.note_all(
-        [
-            journey.row(
-                merchant_id=voucher.merchant_id,
-                customer_id=customer_id,
-                kind=kind,
-                at=at,
-                now=now or at,
-                data=data,
-            )
-        ]
-    )
 
 
 def _text(moment: datetime | None) -> str | None:

@@ -100,6 +100,7 @@ class CustomerAdmin(FactAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request).select_related("merchant")
+        rows = rows.exclude(status=Customer.Status.HOUSEHOLD)
         if request.resolver_match and request.resolver_match.url_name == self.page_name("changelist"):
             rows = rows.prefetch_related("identifiers", *(related() for related in RELATED))
         return rows

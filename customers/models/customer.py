@@ -14,6 +14,7 @@ class Customer(Row):
         BLOCKED = "blocked", _("Blocked")
         MERGED = "merged", _("Merged")
         ERASED = "erased", _("Erased")
+        HOUSEHOLD = "household", _("Household")  # nobody: holds the points that a household shares
 
     prefix = "cus"
 

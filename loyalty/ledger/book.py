@@ -197,9 +197,8 @@ class Book(Posting):
         parts: Sequence[Part],
         *,
         cause: Cause,
-        hold: HoldState | None = None,
     ) -> None:
-        """Give points that were spent, or captured of a hold, back to these lots; they pay debt first."""
+        """Give points that were spent back to these lots; they pay debt first."""
         assert account.lots is not None
         points = sum(part for _, part in parts)
         lots, owed = [], account.debt
@@ -215,8 +214,6 @@ class Book(Posting):
                     add_lot(account, lot)
         account.active += points - (account.debt - owed)
         account.debt = owed
-        if hold is not None:
-            hold.returned, hold.is_changed = hold.returned + points, True
         self._post(account, kind="return", points=points, lots=lots, cause=cause)
         account.refresh_due()
 

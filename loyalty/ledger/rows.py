@@ -180,18 +180,39 @@ def find_hold(book: Book, *, merchant_id: int, hold_id: int) -> tuple[AccountSta
 
 
 @db.inside_transaction
+def merged_hold(*, merchant_id: int, hold_id: int) -> tuple[HoldState, int] | None:
+    """
+    Return a hold of a customer who was merged, and the customer they were merged into.
+
+    Nothing is booked on its own account any more. Whoever has locked the account of the target may count
+    what came back of it, by `keep_returned`.
+    """
+    owner = Hold.objects.filter(merchant_id=merchant_id, pk=hold_id).values_list(
+        "account__membership__customer__merged_into_id", flat=True
+    )
+    target_id = owner.first()
+    row = db.ask(_HOLDS.format(wanted="h.id = %s"), [merchant_id, hold_id]).one
+    return None if target_id is None or row is None else (_hold(row[1:]), target_id)
+
+
+@db.inside_transaction
+def keep_returned(returned: int, *, hold_id: int) -> None:
+    """Count what came back of a hold that `merged_hold` returned."""
+    db.update(Hold, [{"id": hold_id, "returned": returned}], key=["id"])
+
+
+@db.inside_transaction
 def parts_of(
-    book: Book, account: AccountState, hold: HoldState, *, points: int, until: datetime
-) -> tuple[int | None, list[tuple[LotState, int]]]:
+    book: Book, account: AccountState, *, entry_id: int, passed: int, points: int, until: datetime
+) -> tuple[int | None, list[Part]]:
     """
-    Return the purchase that a captured hold was used for, and the lots that `points` of it go back to, each
-    with its part: what was used last comes back first. A lot that ends before `until` gets a new sister.
+    Return the purchase that an entry which spent points names, and the lots that `points` of it go back to,
+    each with its part: what was used last comes back first, after the `passed` that came back before.
+
+    A lot that ends before `until` gets a new sister, as does one that was another account's before a merge.
     """
-    assert account.lots is not None
-    assert hold.entry_id is not None
-    entry = Entry.objects.get(pk=hold.entry_id)
+    entry = Entry.objects.get(pk=entry_id, merchant_id=account.merchant_id)
     parts: list[tuple[int, int]] = []
-    passed = hold.returned
     for number, effect, _ in reversed(entry.lots):
         skipped = min(passed, -effect)
         passed -= skipped
@@ -199,18 +220,6 @@ def parts_of(
             parts.append((number, part))
             points -= part
     return entry.purchase_id, _lots_again(book, account, parts, until=until)
-
-
-@db.inside_transaction
-def taken(book: Book, account: AccountState, *, entry_id: int, until: datetime) -> list[Part]:
-    """
-    Return the lots that what an entry took goes back to, each with its part, for `Book.give_back`.
-
-    A lot that ends before `until` gets a new sister, as does one that was another account's before a merge.
-    """
-    entry = Entry.objects.get(pk=entry_id, merchant_id=account.merchant_id)
-    parts = [(number, -points) for number, points, _ in entry.lots if points < 0]
-    return _lots_again(book, account, parts, until=until)
 
 
 def _lots_again(
@@ -233,10 +242,9 @@ def _lots_again(
     ]
 
 
-def purchase_of(hold: HoldState) -> int | None:
-    """Return the purchase that the entry of a captured hold names."""
-    assert hold.entry_id is not None
-    return Entry.objects.values_list("purchase_id", flat=True).get(pk=hold.entry_id)
+def purchase_of(*, entry_id: int) -> int | None:
+    """Return the purchase that an entry names."""
+    return Entry.objects.values_list("purchase_id", flat=True).get(pk=entry_id)
 
 
 @db.inside_transaction

@@ -7,11 +7,13 @@ judged by the version of their own time. Standing: a `Membership` is one custome
 tier; each move is a `TierChange` with the figures used. Facts: `Purchase` and `Refund` as they were told,
 `Reference` so that nothing is counted twice, `CustomerDay` sums per customer and local day (tiers and
 insight read them), `RuleCount` for caps. A `Merge` keeps what joining two customers moved,
-to undo it. The points themselves are in `loyalty.models.ledger`, private to `loyalty/ledger`: `Account`
-(the row that is locked), `Entry` (append-only), `Lot` (points with one expiry).
+to undo it. A `Household` shares the points of one account among its `HouseholdMember`s. The points
+themselves are in `loyalty.models.ledger`, private to `loyalty/ledger`: `Account` (the row that is
+locked), `Entry` (append-only), `Lot` (points with one expiry).
 """
 
 from loyalty.models import ledger as ledger  # registered, not re-exported: see loyalty/ledger.py
+from loyalty.models.household import Household, HouseholdMember
 from loyalty.models.membership import Membership, TierChange
 from loyalty.models.merge import Merge
 from loyalty.models.program import EarningRule, Program, ProgramVersion, Tier, TierSet
@@ -21,6 +23,8 @@ from loyalty.models.tally import CustomerDay, Reference, RuleCount
 __all__ = [
     "CustomerDay",
     "EarningRule",
+    "Household",
+    "HouseholdMember",
     "Membership",
     "Merge",
     "Program",

@@ -6,7 +6,9 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin
 from django.core.validators import MinValueValidator
+from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 from pydantic import ValidationError as Wrong
@@ -141,7 +143,15 @@ class RewardAdmin(KindAdmin):
     def left(self, reward: Reward) -> str:
         if reward.stock is None:
             return "–"
-        return say("%(left)s of %(total)s") % {"left": reward.stock, "total": reward.stock_total}
+        # What an ended hold has left counts as left, also before a job has put it back.
+        held, lapsed = reward.held, reward.lapsed  # type: ignore[attr-defined]  # see catalogue.with_holds
+        said = {"left": reward.stock + lapsed, "total": reward.stock_total, "held": held}
+        if held:
+            return say("%(left)s of %(total)s, %(held)s at a checkout") % said
+        return say("%(left)s of %(total)s") % said
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Reward]":
+        return catalogue.with_holds(super().get_queryset(request), at=timezone.now())
 
     def inputs(self, params: Any, *, currency: str) -> Mapping[str, forms.Field]:
         return inputs(params, currency=currency)

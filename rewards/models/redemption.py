@@ -25,6 +25,8 @@ class Redemption(Row):
     merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+", db_index=False)
     reward = models.ForeignKey(Reward, models.PROTECT, related_name="redemptions", db_index=False)
     customer = models.ForeignKey(Customer, models.PROTECT, related_name="redemptions", db_index=False)
+    # The holder of the household's pool that paid; empty: the customer did.
+    payer = models.ForeignKey(Customer, models.PROTECT, null=True, related_name="+", db_index=False)
     membership = models.ForeignKey(Membership, models.PROTECT, related_name="+", db_index=False)
     status = models.CharField(max_length=10, choices=Status)
     points = models.BigIntegerField()
@@ -34,6 +36,7 @@ class Redemption(Row):
     reference = models.CharField(max_length=200)
     purchase_reference = models.CharField(max_length=200, blank=True)
     hold_id = models.BigIntegerField(null=True)  # the hold that reserved the points, if one did
+    returned = models.BigIntegerField(default=0)  # of its points came back with refunds of what they paid
     entry_id = models.BigIntegerField(null=True)  # the ledger's entry; empty for a reward that costs nothing
     by = models.CharField(max_length=120, blank=True)
     note = models.CharField(max_length=300, blank=True)  # why it was cancelled or failed
@@ -46,6 +49,10 @@ class Redemption(Row):
             models.UniqueConstraint(fields=["merchant", "id"], name="a_redemption_is_keyed_by_merchant"),
             models.CheckConstraint(
                 condition=models.Q(points__gte=0), name="redeemed_points_are_not_negative"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(returned__gte=0) & models.Q(returned__lte=models.F("points")),
+                name="no_more_is_returned_than_was_redeemed",
             ),
         ]
         indexes = [

@@ -10,7 +10,8 @@ from customers.identifiers import Given
 from customers.models import Referral
 from lib import db
 from lib.admin import path_to_merchant, within
-from loyalty import holds, members, merges, purchases, refunds
+from loyalty import holds, households, members, merges, purchases, refunds
+from loyalty.models import Program
 from loyalty.refunds import Return
 from loyalty.sale import Sale
 from merchants import keys
@@ -84,6 +85,8 @@ def next_door(bar_nilo, bo, noon):
     promise(bar_nilo, Silver=[{"kind": "benefit", "name": "Nilo tea", "id": "tea"}, WELCOME])
     relay()
     perks.use(customer=bo, perk="tea", reference="NP-1", at=noon, by="till")
+    Program.objects.filter(merchant=bar_nilo).update(extras={"transfers": {"household": True}})
+    households.create(customer=bo, name="Nilos", reference="NH-1", at=noon, by="till", agreed="till")
     pool = CodePool.objects.create(merchant=bar_nilo, code="nilo", name="Nilo pool")
     pools.upload(pool=pool, given=["nilo-code"], at=noon)
     gift_cards.buy(

@@ -2,10 +2,11 @@
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from loyalty import balances
-from rewards import redemptions
-from rewards.models import Redemption, Reward
+from rewards import holding, redemptions
+from rewards.models import Redemption, Reservation, Reward
 from tests.rewards.conftest import fill, put_up
 
 pytestmark = pytest.mark.django_db
@@ -91,6 +92,20 @@ def test_an_edit_keeps_what_was_redeemed_meanwhile(desk, cafe, said):
     desk.post(page, said | {"stock_total": "30"})
     reward.refresh_from_db()
     assert (reward.stock, reward.stock_total) == (27, 30)
+
+
+def test_pieces_at_a_checkout_are_told_apart_from_what_is_left(desk, program, ana):
+    fill(ana, 250)
+    cake = put_up(program, "cake", name="Cake", stock=5)
+    now = timezone.now()
+    holding.create(customer=ana, reward=cake, reference="H-1", at=now, by="till")
+    assert "4 of 5, 1 at a checkout" in desk.get("/admin/rewards/reward/").content.decode()
+
+    Reservation.objects.update(expires_at=now)
+
+    page = desk.get("/admin/rewards/reward/").content.decode()
+    assert "5 of 5" in page
+    assert "at a checkout" not in page
 
 
 def test_goods_are_handed_over_from_the_queue(desk, mug):

@@ -2,7 +2,9 @@
 
 import pytest
 
+from loyalty.models import Program
 from tests.api.conftest import V1
+from tests.rewards.conftest import put_up
 
 pytestmark = pytest.mark.core
 
@@ -200,3 +202,79 @@ def test_a_hold_is_in_the_export(hold, till, rich):
     export = till.get(f"{V1}/customers/{rich.public_id}/export").json()
 
     assert [row["reference"] for row in export["hold"]] == ["H-1"]
+
+
+# --- a hold that names a reward -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cake(program):
+    return put_up(program, "cake", name="Cake", cost=60, stock=1)
+
+
+def test_a_reward_is_held_and_captured(hold, act, till, cake):
+    made = hold(points=None, reward="cake")
+
+    assert made.status_code == 201, made.content
+    body = made.json()
+    assert (body["points"], body["redemption"]) == (60, None)
+    assert body["reward"] == {
+        "id": cake.public_id,
+        "name": "Cake",
+        "points": 60,
+        "worth": {"kind": "voucher", "name": "Cake"},
+        "changed": [],
+    }
+    assert till.get(f"{V1}/rewards").json()["results"][0]["stock"] == 0
+    assert hold(points=None, reward=cake.public_id).status_code == 200
+
+    used = act(body, "capture", purchase_reference="R-1").json()
+
+    assert used["redemption"]["voucher"]["code"]
+    assert used["redemption"]["purchase_reference"] == "R-1"
+    assert till.get(f"{V1}/holds/{body['id']}").json()["redemption"]["id"] == used["redemption"]["id"]
+    assert till.get(f"{V1}/redemptions").json()["results"][0]["id"] == used["redemption"]["id"]
+
+
+def test_the_same_key_answers_a_captured_reward_the_very_same(hold, act, till, cake):
+    made = hold(points=None, reward="cake").json()
+    path, headers = f"{V1}/holds/{made['id']}/capture", {"Idempotency-Key": "k-3"}
+
+    used, repeated = (till.post(path, {}, headers=headers) for _ in range(2))
+
+    assert (used.status_code, repeated["Idempotency-Replayed"]) == (200, "true")
+    assert repeated.json() == used.json()
+
+
+def test_a_held_reward_is_out_of_stock_for_others(hold, cake):
+    hold(points=None, reward="cake")
+
+    answer = hold(points=None, reward="cake", reference="H-2")
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "reward_out_of_stock")
+
+
+def test_an_ended_hold_leaves_its_piece_in_the_list(hold, till, rich, cake):
+    hold(points=None, reward="cake")
+    later(till, "2026-05-01T12:30:00+00:00")
+
+    [shown] = till.get(f"{V1}/rewards?customer={rich.public_id}").json()["results"]
+
+    assert (shown["stock"], shown["can_be_redeemed"]) == (1, True)
+
+
+def test_a_withdrawn_reward_is_still_kept_for_who_holds_it(hold, act, cake):
+    made = hold(points=None, reward="cake").json()
+    cake.is_active = False
+    cake.save()
+
+    assert act(made, "extend", ttl_seconds=3600).json()["reward"]["changed"] == ["offer"]
+    assert act(made, "capture").json()["redemption"]["status"] == "fulfilled"
+
+
+def test_a_hold_names_points_or_a_reward_of_the_own_shop(hold, bar_nilo, cake):
+    assert hold(points=None).status_code == 400
+    assert hold(basket_minor=100).status_code == 400
+    theirs = put_up(Program.objects.get(merchant=bar_nilo), "rum")
+    answer = hold(points=None, reward=theirs.public_id)
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (404, "/reward")

@@ -68,6 +68,11 @@ BODIES = {
     ("post", "adjustments"): {"customer": "CUSTOMER", "points": 1, "reason": "kind", "reference": "A-9"},
     ("post", "merges"): {"source": "CUSTOMER", "target": "CUSTOMER", "reason": "one person"},
     ("delete", "merges/<str:merge>"): None,
+    ("post", "households"): {"customer": "CUSTOMER", "reference": "HH-9"},
+    ("get", "households/<str:household>"): None,
+    ("post", "households/<str:household>/members"): {"customer": "CUSTOMER"},
+    ("delete", "households/<str:household>/members/<str:customer>"): None,
+    ("get", "customers/<str:customer>/household"): None,
     ("post", "transfers"): {"source": "CUSTOMER", "target": "CUSTOMER", "points": 1, "reference": "T-9"},
     ("get", "referrals"): None,
     ("post", "referrals/claim"): {"code": "XXXXXXXX", "customer": "CUSTOMER"},
@@ -106,9 +111,13 @@ BODIES = {
     ("post", "webhook-endpoints/<str:endpoint>/test"): None,
     ("post", "deliveries/<str:delivery>/resend"): None,
 }
-IN_BODY = [name for name, body in BODIES.items() if body and "CUSTOMER" in str(body) and name[1] != "batches"]
+IN_BODY = [
+    name
+    for name, body in BODIES.items()
+    if body and "CUSTOMER" in str(body) and name[1] != "batches" and "<" not in name[1]
+]
 NOBODYS = re.compile("<str:([a-z]+)>")
-PREFIXES = {"merge": "mrg", "hold": "hld", "endpoint": "whe", "delivery": "whd"}
+PREFIXES = {"merge": "mrg", "hold": "hld", "household": "hsh", "endpoint": "whe", "delivery": "whd"}
 # What another system calls somebody is the caller's own word: it names nobody else's object.
 IN_PATH = [name for name in BODIES if "<" in name[1] and "<str:external_id>" not in name[1]]
 
@@ -137,6 +146,14 @@ def held(till, ana, sold):
 
 
 @pytest.fixture
+def home(till, ana, program):
+    """Ana's household."""
+    program.extras = {"transfers": {"household": True}}
+    program.save()
+    return till.post(f"{V1}/households", {"customer": ana.public_id, "reference": "HH-1"}).json()
+
+
+@pytest.fixture
 def redeemed(till, ana, program):
     put_up(program, cost=0)
     said = {"customer": ana.public_id, "reward": "espresso", "reference": "X-1"}
@@ -161,7 +178,7 @@ def told(cafe, noon):
 
 
 @pytest.fixture
-def send(ana, sold, merged, held, redeemed, code, told):
+def send(ana, sold, merged, held, home, redeemed, code, told):
     """`send(client, name)` makes a call that speaks of Ana and of what was done for her."""
 
     def fill(body):
@@ -176,6 +193,7 @@ def send(ana, sold, merged, held, redeemed, code, told):
         path = route.replace("<str:customer>", ana.public_id).replace("<str:purchase>", sold["id"])
         path = path.replace("<str:merge>", merged["id"])
         path = path.replace("<str:hold>", held["id"])
+        path = path.replace("<str:household>", home["id"])
         path = path.replace("<str:redemption>", redeemed["id"])
         path = path.replace("<str:endpoint>", told[0].public_id).replace("<str:delivery>", told[1].public_id)
         path = path.replace("<str:code>", code.get(path.split("/")[0], ""))

@@ -11,7 +11,7 @@ from tests.house.tree import ROOT
 TINY = ["--people", "200", "--seconds", "1", "--rounds", "1", "--entries", "400,1000"]
 RATIOS = {
     *("purchase_http", "redemption_http", "batch_http", "inbox_drain", "import", "webhook_accept"),
-    "balance_read",
+    *("balance_read", "one_account"),
 }
 
 

@@ -1,15 +1,17 @@
 """Two tills at once at the shelf. Each race has a twin that removes the lock and shows what it is for."""
 
 import time
+from datetime import timedelta
 
 import pytest
 from django.db import IntegrityError, connection
 from django.db.models import F
 
 from customers.identifiers import Given
-from loyalty import ledger, members
-from rewards import catalogue, redemptions
-from rewards.models import Redemption, Reward, Voucher
+from loyalty import expiry, holds, ledger, members
+from rewards import catalogue, holding, redemptions
+from rewards.catalogue import RewardOutOfStock
+from rewards.models import Redemption, Reservation, Reward, Voucher
 from tests.cast import NOON
 from tests.races.test_double_tap import needs_rows_locks
 from tests.rewards.conftest import fill, put_up
@@ -54,7 +56,7 @@ def test_a_look_before_the_write_would_sell_the_last_one_twice(people, program, 
     """Proves that the test above can fail: looking and taking apart, both tills see the last one."""
     cake = put_up(program, "cake", cost=10, stock=1)
 
-    def look_then_write(reward):
+    def look_then_write(reward, **_):
         left = Reward.objects.values_list("stock", flat=True).get(pk=reward.pk)
         time.sleep(0.3)
         if not left:
@@ -123,4 +125,78 @@ def test_a_redemption_is_given_back_once(people, program, at_once):
     assert outcomes(said) == ["changed"] + ["replayed"] * 7
     assert ledger.totals(merchant_id=people[0].merchant_id)["active"] == 8 * 100
     assert Reward.objects.get(code="cake").stock == 5
+    assert list(ledger.differences()) == []
+
+
+def hold(customer, reward, reference):
+    return holding.create(customer=customer, reward=reward, reference=reference, at=NOON, by="till")
+
+
+def test_the_last_one_is_held_or_redeemed_once(people, program, at_once):
+    cake = put_up(program, "cake", cost=10, stock=3)
+
+    said = at_once(8, lambda n: (hold if n % 2 else redeem)(people[n], cake, f"X-{n}"))
+
+    assert outcomes(said) == ["RewardOutOfStock"] * 5 + ["created"] * 3
+    cake.refresh_from_db()
+    assert cake.stock == 0
+    kept = Reservation.objects.filter(status="held").count() + Redemption.objects.count()
+    assert kept == 3
+    assert list(ledger.differences()) == []
+
+
+@needs_rows_locks
+def test_a_look_before_the_write_would_hold_the_last_one_twice(people, program, at_once, monkeypatch):
+    """Proves that the test above can fail: looking and taking apart, both tills hold the last one."""
+    cake = put_up(program, "cake", cost=10, stock=1)
+
+    def look_then_write(reward, **_):
+        left = Reward.objects.values_list("stock", flat=True).get(pk=reward.pk)
+        time.sleep(0.3)
+        if not left:
+            raise catalogue.out_of_stock(reward)
+        Reward.objects.filter(pk=reward.pk).update(stock=0)
+
+    monkeypatch.setattr(catalogue, "take_one", look_then_write)
+    said = at_once(2, lambda n: hold(people[n], cake, f"X-{n}"))
+
+    assert outcomes(said) == ["created"] * 2
+    assert Reservation.objects.filter(status="held").count() == 2
+
+
+def test_the_piece_of_an_ended_hold_goes_to_one(cafe, people, program, at_once):
+    """Its own late capture, a sweep, and six other tills: one of them has it."""
+    cake = put_up(program, "cake", cost=10, stock=1)
+    made = hold(people[0], cake, "H")
+    later = NOON + timedelta(minutes=40)
+
+    def act(n):
+        if n == 0:
+            return holds.capture(merchant=cafe, hold_id=made.hold.id, at=later)
+        if n == 1:
+            return expiry.run(at=later)
+        return redemptions.redeem(customer=people[n], reward=cake, reference=f"X-{n}", at=later)
+
+    said = at_once(8, act)
+
+    assert Redemption.objects.count() == 1, said
+    expiry.run(at=later)
+    cake.refresh_from_db()
+    assert cake.stock == 0
+    assert sum(isinstance(one, RewardOutOfStock) for one in said) == 6
+    assert list(ledger.differences()) == []
+
+
+def test_a_held_reward_is_captured_or_cancelled_once(cafe, people, program, at_once):
+    cake = put_up(program, "cake", cost=10, stock=1)
+    made = hold(people[0], cake, "H")
+
+    said = at_once(
+        8,
+        lambda n: (holds.capture if n % 2 else holds.cancel)(merchant=cafe, hold_id=made.hold.id, at=NOON),
+    )
+
+    cake.refresh_from_db()
+    assert Redemption.objects.count() + cake.stock == 1
+    assert outcomes(said).count("changed") == 1
     assert list(ledger.differences()) == []

@@ -15,10 +15,11 @@ from loyalty.ledger import AccountInDebt, NotEnoughPoints
 from loyalty.models import Tier
 from loyalty.purchases import CustomerBlocked
 from loyalty.refunds import Return
-from rewards import catalogue, redemptions, vouchers
+from rewards import catalogue, pricing, redemptions, vouchers
 from rewards.catalogue import RewardLimitReached, RewardNotAvailable, RewardOutOfStock
 from rewards.models import Redemption, Voucher
-from rewards.redemptions import Asked, RedemptionClosed
+from rewards.pricing import Asked
+from rewards.redemptions import RedemptionClosed
 from rewards.vouchers import VoucherExpired, VoucherRedeemed
 from tests.rewards.conftest import fill, put_up
 
@@ -354,9 +355,9 @@ def test_points_pay_in_whole_steps(rich, pay, redeem, asked, points, money):
 
 
 def test_points_pay_nothing_below_the_minimum(rich, pay, redeem):
-    with pytest.raises(redemptions.PaymentTooSmall):
+    with pytest.raises(pricing.PaymentTooSmall):
         redeem(rich, pay, asked=Asked(basket_minor=1_90))
-    with pytest.raises(redemptions.BasketMissing):
+    with pytest.raises(pricing.BasketMissing):
         redeem(rich, pay, asked=Asked(points=100))
 
 
