@@ -16,6 +16,10 @@ def every(seconds: float, task: str) -> dict[str, Any]:
 SCHEDULE: dict[str, dict[str, Any]] = {
     "inbox": every(5, "connectors.tasks.drain"),
     "diary": every(5, "customers.tasks.relay"),
+    "who was touched": every(5, "customers.tasks.follow"),
+    "segments": every(60, "customers.tasks.refresh_segments"),
+    "customer days": every(24 * 3600, "loyalty.tasks.rebuild_days"),
+    "recency, frequency, money": every(3600, "loyalty.tasks.score_rfm"),
     "points": every(60, "loyalty.tasks.settle"),
     "tiers": every(600, "loyalty.tasks.review_tiers"),
     "sales that wait for somebody": every(600, "loyalty.tasks.match"),

@@ -77,6 +77,13 @@ TOUCHPOINT_LISTENERS: list[tuple[str, tuple[str, ...]]] = [
     ("loyalty.referrals.on_sales", ("customer.converted", "purchase.refunded", "purchase.voided")),
 ]
 
+# Functions that bring what is kept per customer up to date, told of whoever was touched, in this order: facts
+# before what is made from them. See customers/changes.py.
+CUSTOMER_FOLLOWERS = ["loyalty.customer_days.roll_up", "customers.segments.follow"]
+
+# Packages with the conditions of segments, one file each: see customers/predicates/base.py.
+SEGMENT_PREDICATES = ["customers.predicates", "loyalty.predicates"]
+
 # What each room keeps about people: see customers/erasure.py. A test fails for a table that is not listed.
 PERSONAL_DATA = [
     "api.personal_data.HOLDINGS",

@@ -18,7 +18,7 @@ Row = dict[str, Any]
 # How the kinds begin that the house notes itself; nobody outside may tell one of these.
 OURS = (
     *("bonus.", "consent.", "customer.", "gift_card.", "hold.", "identifier.", "points.", "purchase."),
-    *("redemption.", "referral.", "refund.", "reward.", "tier.", "voucher."),
+    *("redemption.", "referral.", "refund.", "reward.", "segment.", "tier.", "voucher."),
 )
 
 

@@ -13,6 +13,7 @@ import re
 import secrets
 import threading
 import time
+from datetime import datetime
 
 EPOCH_MS = 1_735_689_600_000
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -66,6 +67,11 @@ def _id(number: int, slot: int) -> int:
         | (slot << _SEQUENCE_BITS)
         | (number & _SEQUENCE_MASK)
     )
+
+
+def first_at(moment: datetime) -> int:
+    """Return a number that no id made before `moment` reaches, and every one made from then on does."""
+    return max(0, int(moment.timestamp() * 1000) - EPOCH_MS) << (_SEQUENCE_BITS + _SLOT_BITS)
 
 
 def show(prefix: str, number: int) -> str:

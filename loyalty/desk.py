@@ -231,6 +231,7 @@ _CHANGING = (
     "waits_for",
     "merchandise_minor",
     "basis_minor",
+    "net_minor",
     "tier",
     "points_earned",
     "points_pending",
