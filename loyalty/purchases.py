@@ -265,6 +265,7 @@ def award(work: Desk, row: dict[str, Any], sale: Sale, person: Person) -> None:
     tier = work.tier_at(one, judged)
     basket = _basket(plan, sale, judged, tier=tier)
     basket.purchases_before = account.purchases
+    basket.segments = work.segments_of(plan, person.customer_id)
     basket.times = {
         name: times for rule in plan.capped for name, times in one.times_of(rule, basket.local.date()).items()
     }

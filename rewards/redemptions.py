@@ -147,7 +147,8 @@ def _repeat(
 
 def _refuse(work: Desk, person: lookup.Person, reward: Reward) -> None:
     account = work.account(person.membership_id)
-    wallet = Wallet(work.standings[person.membership_id].tier, account.available, account.debt)
+    inside = catalogue.segments_of([reward], merchant_id=work.merchant.pk, customer_id=person.customer_id)
+    wallet = Wallet(work.standings[person.membership_id].tier, account.available, account.debt, inside)
     counted = catalogue.times(
         work.plan, merchant_id=work.merchant.pk, customer_id=person.customer_id, rewards=[reward], at=work.at
     )

@@ -6,7 +6,7 @@ from django.test import Client
 
 from connectors.models import Connection, InboundEvent
 from customers.identifiers import Given
-from customers.models import Referral
+from customers.models import Referral, Segment
 from lib import db
 from lib.admin import path_to_merchant, within
 from loyalty import members, merges, purchases, refunds
@@ -70,6 +70,9 @@ def next_door(bar_nilo, bo, noon):
         merchant=bar_nilo, connection=machine, event_id="nilo-1", type="purchase", body='{"who": "Bo"}',
         status="failed", due_at=noon, occurred_at=noon, received_at=noon,
     )  # fmt: skip
+    Segment.objects.create(
+        merchant=bar_nilo, code="nilo", name="Nilo regulars", rule={"all": []}, changed_at=noon
+    )
     mug = put_up(bar_nilo.programs.get(), "mug", kind="gift", cost=1)
     redemptions.redeem(customer=bo, reward=mug, reference="N-3", at=noon, by="till")
     db.command(vouchers.issue)(

@@ -11,6 +11,8 @@ from rest_framework.test import APIClient
 
 from api import urls
 from api.door import Door
+from customers import segments
+from customers.models import Segment
 from lib import db
 from merchants.models import SCOPES
 from rewards import codes, vouchers
@@ -77,6 +79,8 @@ BODIES = {
     ("get", "redemptions/<str:redemption>"): None,
     ("post", "redemptions/<str:redemption>/cancel"): {},
     ("get", "programs"): None,
+    ("get", "segments"): None,
+    ("get", "segments/<str:segment>/members"): None,
     ("get", "tiers"): None,
     ("post", "touchpoints"): {"customer": "CUSTOMER", "kind": "page.viewed"},
     ("get", "vouchers/<str:code>"): None,
@@ -129,6 +133,13 @@ def redeemed(till, ana, program):
 
 
 @pytest.fixture
+def grouped(cafe, noon):
+    """A segment of the café."""
+    segment = Segment(merchant=cafe, code="regulars", name="Regulars")
+    return db.command(segments.save)(segment=segment, rule={"all": []}, at=noon)
+
+
+@pytest.fixture
 def code(till, ana, cafe, noon):
     """The code of a voucher and of a gift card of the café: two rows, one code would be a coincidence."""
     voucher = db.command(vouchers.issue)(
@@ -139,7 +150,7 @@ def code(till, ana, cafe, noon):
 
 
 @pytest.fixture
-def send(ana, sold, merged, held, redeemed, code):
+def send(ana, sold, merged, held, redeemed, grouped, code):
     """`send(client, name)` makes a call that speaks of Ana and of what was done for her."""
 
     def fill(body):
@@ -155,6 +166,7 @@ def send(ana, sold, merged, held, redeemed, code):
         path = path.replace("<str:merge>", merged["id"])
         path = path.replace("<str:hold>", held["id"])
         path = path.replace("<str:redemption>", redeemed["id"])
+        path = path.replace("<str:segment>", grouped.public_id)
         path = path.replace("<str:code>", code.get(path.split("/")[0], ""))
         query = "?q=4000000001" if path.endswith("lookup") else ""
         return getattr(client, method)(f"{V1}/{path}{query}", fill(BODIES[name]), format="json")

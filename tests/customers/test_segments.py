@@ -37,7 +37,9 @@ def group(cafe, noon):
 
 @pytest.fixture
 def rui(cafe, noon):
-    return members.enroll(merchant=cafe, name="Rui", identifiers=[Given("card", "4000000055")], at=noon, by="test")
+    return members.enroll(
+        merchant=cafe, name="Rui", identifiers=[Given("card", "4000000055")], at=noon, by="test"
+    )
 
 
 @pytest.fixture
@@ -297,7 +299,9 @@ def test_a_preview_counts_and_shows_without_saving(cafe, regular, rui, bo, noon)
 
 def test_everybody_who_bought_has_one_group(cafe, noon, sell):
     for number in range(10):
-        one = members.enroll(merchant=cafe, identifiers=[Given("card", f"41000000{number:02}")], at=noon, by="t")
+        one = members.enroll(
+            merchant=cafe, identifiers=[Given("card", f"41000000{number:02}")], at=noon, by="t"
+        )
         for time in range(number + 1):
             day = noon - timedelta(days=2 * (10 - number) + time)
             sell(one, f"R-{number}-{time}", 100 * (number + 1), at=day)

@@ -19,16 +19,19 @@ pytestmark = pytest.mark.core
 
 def days(merchant):
     rows = RevenueDay.objects.filter(merchant_id=merchant.pk).order_by("customer_id", "day")
-    return [
-        (row.customer_id, row.day, row.orders, row.net_revenue_minor, row.refunds_minor) for row in rows
-    ]
+    return [(row.customer_id, row.day, row.orders, row.net_revenue_minor, row.refunds_minor) for row in rows]
 
 
 @pytest.fixture
 def sell(cafe, ana, noon):
     def record(reference, amount, at=noon, **more):
         sale = Sale(
-            reference=reference, currency="EUR", amount_minor=amount, occurred_at=at, customer_id=ana.pk, **more
+            reference=reference,
+            currency="EUR",
+            amount_minor=amount,
+            occurred_at=at,
+            customer_id=ana.pk,
+            **more,
         )
         return purchases.record(merchant=cafe, sale=sale, at=at)
 
@@ -101,7 +104,10 @@ def test_partial_refunds_add_up_to_the_sale_also_with_tax(cafe, ana, sell, noon,
     sell("R-1", 1000, lines=(Line("1", 1000, quantity=3, tax_minor=187),))
     for number in range(3):
         back = Return(
-            reference=f"F-{number}", occurred_at=noon, purchase_reference="R-1", lines=(ReturnLine("1", quantity=1),)
+            reference=f"F-{number}",
+            occurred_at=noon,
+            purchase_reference="R-1",
+            lines=(ReturnLine("1", quantity=1),),
         )
         refunds.record(merchant=cafe, refund=back, at=noon)
 
