@@ -1,38 +1,53 @@
-// The rule builder without reloading: the page works the same without this. The form is sent as it is and the
+// The rule builder without reloading: the page works the same without this. The form is sent as it is, and the
 // part of the answer that changed takes the place of the old one.
 (() => {
-  const page = () => document.querySelector("#builder");
-  let waiting, running;
+  let timer, counting, isBuilding = false;
 
-  async function send(button, parts) {
-    const form = page().querySelector("form[data-live]");
-    const said = new FormData(form);
+  async function send(button, part, signal) {
+    const said = new FormData(document.querySelector("#builder form[data-live]"));
     said.append(button.name, button.value);
-    running?.abort();
-    running = new AbortController();
-    const answer = await fetch(location.href, { method: "POST", body: said, signal: running.signal });
+    const answer = await fetch(location.href, { method: "POST", body: said, signal });
     if (!answer.ok) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-    for (const part of parts) document.querySelector(part).replaceWith(fresh.querySelector(part));
+    document.querySelector(part).replaceWith(fresh.querySelector(part));
   }
 
-  const quietly = (promise) => promise.catch((error) => { if (error.name !== "AbortError") throw error; });
+  function count() {
+    if (isBuilding) return;
+    counting?.abort();
+    counting = new AbortController();
+    send({ name: "preview", value: "1" }, "#preview", counting.signal).catch((error) => {
+      if (error.name !== "AbortError") throw error;
+    });
+  }
+
+  // Adding and removing are never given up for a count.
+  async function build(button) {
+    clearTimeout(timer);
+    counting?.abort();
+    isBuilding = true;
+    try {
+      await send(button, "#builder");
+    } finally {
+      isBuilding = false;
+    }
+    const inputs = ".l-condition:last-of-type :is(input:not([type=hidden]), select)";
+    const next = button.name === "add" ? document.querySelector(inputs) : null;
+    (next ?? document.querySelector("#new-condition"))?.focus();
+  }
 
   document.addEventListener("click", (event) => {
-    const button = event.target.closest("#builder button[name=add], #builder button[name=drop]");
+    const button = event.target.closest("#builder :is(button[name=add], button[name=drop])");
     if (!button) return;
     event.preventDefault();
-    quietly(send(button, ["#builder"]).then(() => {
-      const last = [...page().querySelectorAll(".l-condition input:not([type=hidden]), .l-condition select")];
-      (button.name === "add" && last.length ? page().querySelector(".l-condition:last-of-type :is(input:not([type=hidden]), select)") : page().querySelector("#new-condition"))?.focus();
-    }));
+    if (!isBuilding) build(button);
   });
 
   for (const kind of ["input", "change"]) {
     document.addEventListener(kind, (event) => {
       if (!event.target.closest("#builder form[data-live]") || event.target.id === "new-condition") return;
-      clearTimeout(waiting);
-      waiting = setTimeout(() => quietly(send({ name: "preview", value: "1" }, ["#preview"])), 500);
+      clearTimeout(timer);
+      timer = setTimeout(count, 500);
     });
   }
 })();

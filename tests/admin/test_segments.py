@@ -131,7 +131,7 @@ def test_the_examples_are_the_own_shops(desk, cafe, ana, bo):
     answer = desk.post(ADD, {"match": "all", "preview": "1"}).content.decode()
 
     assert "Ana" in answer
-    assert "Bo" not in answer
+    assert ">Bo<" not in answer
 
 
 def test_an_outsider_neither_sees_nor_saves(sit_down, bar_nilo, regulars):
