@@ -88,7 +88,7 @@ def _locked(skip_locked: bool) -> Watermark | None:
         + db.for_update("w", skip_locked=skip_locked),
         [NAME],
     ).one
-    return Watermark(*row) if row else None
+    return Watermark(name=row[0], fresh=row[1], settled=row[2]) if row else None
 
 
 def _read(

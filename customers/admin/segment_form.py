@@ -181,7 +181,7 @@ class Builder:
         forms_made = [form for form, _ in made]
         if "add" in data and data.get("new") in known:
             free = max((place for _, place in made), default=-1) + 1
-            forms_made.append(ConditionForm(data["new"], prefix=f"c{free}"))
+            forms_made.append(ConditionForm(str(data["new"]), prefix=f"c{free}"))
         return forms_made
 
     @property

@@ -46,7 +46,7 @@ class SegmentAdmin(ConfigAdmin):
     ) -> HttpResponse:
         segment = self.get_object(request, object_id)
         if segment is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[no-any-return]
         if not self.has_view_permission(request, segment):
             raise PermissionDenied
         return self._page(request, segment)

@@ -44,9 +44,6 @@ class Migration(migrations.Migration):
                 ('net_revenue_minor', models.BigIntegerField()),
                 ('refunds_minor', models.BigIntegerField()),
             ],
-            options={
-                'indexes': [models.Index(fields=['merchant_id', 'day'], name='revenue_by_day')],
-            },
         ),
         migrations.RunSQL(NET, migrations.RunSQL.noop),
     ]

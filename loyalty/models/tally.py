@@ -56,9 +56,6 @@ class RevenueDay(models.Model):
     net_revenue_minor = models.BigIntegerField()
     refunds_minor = models.BigIntegerField()
 
-    class Meta:
-        indexes = [models.Index(fields=["merchant_id", "day"], name="revenue_by_day")]
-
 
 class RfmScore(models.Model):
     """How recently, how often and for how much a customer bought, in fifths of all who bought: 5 is best."""

@@ -16,15 +16,17 @@ class LastPurchase(base.Predicate):
         at_most: int | None = Field(None, ge=0, le=36_500, description="So many days ago, or later.")
 
     def where(self, params: Any, moment: base.Moment) -> base.Where:
-        last = (
-            "(SELECT MAX(d.day) FROM loyalty_revenueday d WHERE d.merchant_id = c.merchant_id "
-            "AND d.customer_id = c.id AND d.orders > 0)"
-        )
-        parts, values = [f"{last} IS NOT NULL"], []
+        parts, values = ["last.day IS NOT NULL"], []
         if params.at_least is not None:
-            parts.append(f"{last} <= %s")
+            parts.append("last.day <= %s")
             values.append(moment.days_ago(params.at_least))
         if params.at_most is not None:
-            parts.append(f"{last} >= %s")
+            parts.append("last.day >= %s")
             values.append(moment.days_ago(params.at_most))
-        return " AND ".join(f"COALESCE({part}, FALSE)" for part in parts), values
+        # Of a plain MAX(day) PostgreSQL makes a walk backwards through an index by day, past everybody else's
+        # days (measured: minutes for 20,000 customers); an expression is computed from the customer's own.
+        day = (
+            "SELECT MAX(CASE WHEN d.orders > 0 THEN d.day END) AS day FROM loyalty_revenueday d "
+            "WHERE d.merchant_id = c.merchant_id AND d.customer_id = c.id"
+        )
+        return f"EXISTS (SELECT 1 FROM ({day}) AS last WHERE {' AND '.join(parts)})", values

@@ -5,10 +5,11 @@ from pydantic import Field
 
 from customers.predicates import base
 
+# fmt: off
 Group = Literal[
-    *("champion", "cannot_lose", "at_risk", "loyal", "new", "promising"),
-    *("needs_attention", "hibernating", "lost"),
+    "champion", "cannot_lose", "at_risk", "loyal", "new", "promising", "needs_attention", "hibernating", "lost",
 ]
+# fmt: on
 
 
 class Rfm(base.Predicate):
