@@ -19,7 +19,7 @@ from django.db.models import Q
 
 from customers import journey, segment_rules
 from customers.models import Customer, Segment, SegmentMember
-from customers.predicates.base import Moment, Where
+from customers.predicates.base import ALONE, Moment, Where
 from customers.segment_rules import BadRule
 from lib import db, public_ids
 from lib.errors import Conflict, Fault
@@ -219,7 +219,7 @@ def _apply(segment: Segment, merchant: Merchant, *, within: Where, members: Wher
         JOIN customers_customer c ON c.merchant_id = s.merchant_id
         WHERE s.merchant_id = %s AND s.id = %s AND {within[0]} AND c.status = 'active' AND NOT EXISTS (
             SELECT 1 FROM customers_segmentmember m WHERE m.merchant_id = c.merchant_id
-            AND m.segment_id = s.id AND m.customer_id = c.id) AND ({fits})
+            AND m.segment_id = s.id AND m.customer_id = c.id {ALONE}) AND ({fits})
         ON CONFLICT DO NOTHING RETURNING customer_id
         """,
         [at, *own, *within[1], *values],
@@ -228,7 +228,7 @@ def _apply(segment: Segment, merchant: Merchant, *, within: Where, members: Wher
         f"""
         DELETE FROM customers_segmentmember WHERE merchant_id = %s AND segment_id = %s AND {members[0]}
         AND NOT EXISTS (SELECT 1 FROM customers_customer c WHERE c.merchant_id = customers_segmentmember.merchant_id
-            AND c.id = customers_segmentmember.customer_id AND c.status = 'active' AND ({fits}))
+            AND c.id = customers_segmentmember.customer_id AND c.status = 'active' AND ({fits}) {ALONE})
         RETURNING customer_id
         """,
         [*own, *members[1], *values],

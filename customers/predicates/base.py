@@ -64,6 +64,10 @@ class Predicate:
         raise NotImplementedError
 
 
+# At the end of an EXISTS: it is looked up customer by customer. PostgreSQL would make a join of it, and where it
+# has no statistics yet (a table that was just filled) one that reads the whole table for each customer.
+ALONE = "LIMIT 1 OFFSET 0"
+
 # A customer and everybody who was merged into them: facts stay with whom they happened to.
 SELVES = (
     "(SELECT c.id UNION ALL SELECT other.id FROM customers_customer other "

@@ -18,6 +18,6 @@ class Enrolled(base.Predicate):
         inside, values = base.one_of("COALESCE(t.data ->> 'store', '')", params.stores or ("",))
         return (
             "EXISTS (SELECT 1 FROM customers_touchpoint t WHERE t.merchant_id = c.merchant_id "
-            f"AND t.customer_id = c.id AND t.kind = 'customer.enrolled' AND {inside})",
+            f"AND t.customer_id = c.id AND t.kind = 'customer.enrolled' AND {inside} {base.ALONE})",
             values,
         )

@@ -17,6 +17,6 @@ class Reachable(base.Predicate):
     def where(self, params: Any, moment: base.Moment) -> base.Where:
         return (
             "EXISTS (SELECT 1 FROM customers_identifier i WHERE i.customer_id = c.id AND i.type = %s "
-            "AND i.verified_at IS NOT NULL)",
+            f"AND i.verified_at IS NOT NULL {base.ALONE})",
             [params.channel],
         )

@@ -24,6 +24,6 @@ class Referred(base.Predicate):
         column = "f.referrer_id" if params.role == "referrer" else "f.friend_id"
         return (
             "EXISTS (SELECT 1 FROM customers_referral f WHERE f.merchant_id = c.merchant_id "
-            f"AND {column} = c.id AND {inside})",
+            f"AND {column} = c.id AND {inside} {base.ALONE})",
             values,
         )

@@ -18,4 +18,7 @@ class Balance(base.Predicate):
 
     def where(self, params: Any, moment: base.Moment) -> base.Where:
         limits, values = base.between("available.points", params.at_least, params.at_most)
-        return f"EXISTS (SELECT 1 FROM ({ledger.available_sql()}) AS available WHERE {limits})", values
+        return (
+            f"EXISTS (SELECT 1 FROM ({ledger.available_sql()}) AS available WHERE {limits} {base.ALONE})",
+            values,
+        )

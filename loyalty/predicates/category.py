@@ -22,6 +22,6 @@ class Category(base.Predicate):
         return (
             f"EXISTS (SELECT 1 FROM loyalty_purchase p, {each} AS line WHERE p.merchant_id = c.merchant_id "
             f"AND p.customer_id IN {base.SELVES} AND p.status = 'recorded' AND p.occurred_at >= %s "
-            f"AND p.occurred_at <= %s AND {inside})",
+            f"AND p.occurred_at <= %s AND {inside} {base.ALONE})",
             [moment.starts(params.days - 1), moment.at, *values],
         )

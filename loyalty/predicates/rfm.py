@@ -24,6 +24,6 @@ class Rfm(base.Predicate):
         inside, values = base.one_of("s.name", params.groups)
         return (
             "EXISTS (SELECT 1 FROM loyalty_rfmscore s WHERE s.merchant_id = c.merchant_id "
-            f"AND s.customer_id = c.id AND {inside})",
+            f"AND s.customer_id = c.id AND {inside} {base.ALONE})",
             values,
         )

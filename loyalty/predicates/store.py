@@ -20,6 +20,6 @@ class BoughtAt(base.Predicate):
         return (
             "EXISTS (SELECT 1 FROM loyalty_purchase p JOIN merchants_store s ON s.id = p.store_id "
             f"WHERE p.merchant_id = c.merchant_id AND p.customer_id IN {base.SELVES} "
-            f"AND p.status = 'recorded' AND p.occurred_at >= %s AND p.occurred_at <= %s AND {inside})",
+            f"AND p.status = 'recorded' AND p.occurred_at >= %s AND p.occurred_at <= %s AND {inside} {base.ALONE})",
             [moment.starts(params.days - 1), moment.at, *values],
         )

@@ -18,6 +18,6 @@ class Tier(base.Predicate):
         inside, values = base.one_of("m.tier", params.tiers)
         return (
             "EXISTS (SELECT 1 FROM loyalty_membership m WHERE m.merchant_id = c.merchant_id "
-            f"AND m.customer_id = c.id AND {inside})",
+            f"AND m.customer_id = c.id AND {inside} {base.ALONE})",
             values,
         )
