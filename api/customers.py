@@ -76,6 +76,9 @@ class CustomerFilters(Filters):
     card = django_filters.CharFilter(method="has", label="This card")
     external_id = django_filters.CharFilter(method="has", label="This id in another system")
     tier = django_filters.CharFilter(method="at_tier", label="Customers with this tier")
+    segment = django_filters.CharFilter(
+        method="in_segment", label="Customers in the segment of this id or code"
+    )
     enrolled_after = Since(field_name="created_at", lookup_expr="gte", label="Enrolled from this time on")
 
     def has(self, rows: QuerySet[Customer], name: str, value: str) -> QuerySet[Customer]:
@@ -91,6 +94,13 @@ class CustomerFilters(Filters):
         return rows.filter(
             memberships__tier=value, memberships__merchant=self.request.auth.merchant
         ).distinct()
+
+    def in_segment(self, rows: QuerySet[Customer], name: str, value: str) -> QuerySet[Customer]:
+        number = public_ids.read("seg", value)
+        named = {"segments__segment__code": value} if number is None else {"segments__segment": number}
+        return rows.filter(
+            segments__merchant=self.request.auth.merchant, segments__segment__is_active=True, **named
+        )
 
 
 class Customers(Door):

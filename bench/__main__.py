@@ -12,7 +12,7 @@ from bench import place, priority
 
 NAMES = (
     *("purchase_http", "redemption_http", "batch_http", "inbox_drain", "import", "webhook_accept"),
-    *("balance_read", "pool", "one_account", "growth"),
+    *("balance_read", "pool", "one_account", "growth", "segments"),
 )
 
 
@@ -35,7 +35,7 @@ def main() -> None:
 def _run(ground: place.Place, said: argparse.Namespace, *, say) -> list[str]:
     from django.db import connection
 
-    from bench import counting, growth, report, shop
+    from bench import counting, growth, report, segments, shop
     from bench.limits import Limits
     from bench.measures import Measures, Results
 
@@ -48,10 +48,13 @@ def _run(ground: place.Place, said: argparse.Namespace, *, say) -> list[str]:
     if "growth" in wanted:
         connection.close()  # a database that is copied may have no visitors
         growth.copy(ground, said.entries)
+    if "segments" in wanted:
+        connection.close()
+        segments.copy(ground)
     measures = Measures(ground, opened, limits, seconds=said.seconds, rounds=said.rounds, results=results)
     with measures.stack:
         for name in wanted:
-            if name != "growth":
+            if name not in ("growth", "segments"):
                 getattr(measures, "imports" if name == "import" else name)()
                 say(_said(results, name))
     counting.count(opened, results)
@@ -60,6 +63,9 @@ def _run(ground: place.Place, said: argparse.Namespace, *, say) -> list[str]:
         for size, key in ((1_000_000, "growth_1m"), (10_000_000, "growth_10m")):
             if size in said.entries[1:]:
                 results.ratios[key] = max(results.growth[f"{what}_{size}"] for what in ("single", "batch"))
+    if "segments" in wanted:
+        results.segments = segments.measure(ground, said.segment_people)
+        say(", ".join(f"{name} {figure:,g}" for name, figure in results.segments.items()))
     print()
     print(report.table(results))
     if said.output:
@@ -86,6 +92,9 @@ def _arguments() -> argparse.Namespace:
         "--entries",
         default="10000,1000000",
         help="sizes for growth, the smallest first (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--segment-people", type=int, default=100_000, help="customers of the segment (default: 100,000)"
     )
     parser.add_argument("--ten-million", action="store_true", help="also at 10 million entries")
     parser.add_argument("--output", type=Path, help="where to write (default: bench/results.json if all ran)")

@@ -44,6 +44,7 @@ class Results:
     statements: dict[str, float] = field(default_factory=dict)
     trips: dict[str, float] = field(default_factory=dict)
     growth: dict[str, float] = field(default_factory=dict)
+    segments: dict[str, float] = field(default_factory=dict)
     load: float = 0.0
 
 

@@ -83,6 +83,7 @@ def document(results: Results, *, arguments: dict[str, Any]) -> dict[str, Any]:
         "statements": results.statements,
         "trips": results.trips,
         "growth": results.growth,
+        "segments": results.segments,
         "arguments": arguments,
         "machine": {
             "processors": os.cpu_count(),

@@ -82,6 +82,13 @@ TOUCHPOINT_LISTENERS: list[tuple[str, tuple[str, ...]] | tuple[str, tuple[str, .
     ("rewards.entry_perks.on_refunds", ("purchase.refunded", "purchase.voided")),
 ]
 
+# Functions that bring what is kept per customer up to date, told of whoever was touched, in this order: facts
+# before what is made from them. See customers/changes.py.
+CUSTOMER_FOLLOWERS = ["loyalty.customer_days.roll_up", "customers.segments.follow"]
+
+# Packages with the conditions of segments, one file each: see customers/predicates/base.py.
+SEGMENT_PREDICATES = ["customers.predicates", "loyalty.predicates"]
+
 # What each room keeps about people: see customers/erasure.py. A test fails for a table that is not listed.
 PERSONAL_DATA = [
     "api.personal_data.HOLDINGS",
@@ -91,10 +98,11 @@ PERSONAL_DATA = [
     "customers.personal_data.HOLDINGS",
 ]
 
-# Parts of the program file that belong to rooms above loyalty: see loyalty/program_sections.py.
+# Parts of the program file that belong to other rooms: see loyalty/program_sections.py.
 PROGRAM_SECTIONS = [
     "connectors.program_section.SECTION",
     "connectors.webhooks_section.SECTION",
+    "customers.segment_section.SECTION",
     "rewards.program_section.SECTION",
 ]
 

@@ -17,8 +17,18 @@ Row = dict[str, Any]
 
 # How the kinds begin that the house notes itself; nobody outside may tell one of these.
 OURS = (
-    *("bonus.", "consent.", "customer.", "gift_card.", "hold.", "household.", "identifier.", "perk."),
-    *("points.", "purchase.", "redemption.", "referral.", "refund.", "reward.", "tier.", "voucher."),
+    *(
+        "bonus.",
+        "consent.",
+        "customer.",
+        "gift_card.",
+        "hold.",
+        "household.",
+        "identifier.",
+        "perk.",
+        "points.",
+    ),
+    *("purchase.", "redemption.", "referral.", "refund.", "reward.", "segment.", "tier.", "voucher."),
 )
 
 

@@ -9,7 +9,16 @@ from django.contrib.contenttypes.models import ContentType
 from customers import duplicates, people
 from customers.erasure import Holding, Traces, deleted, nobody, plain, shown, theirs
 from customers.journey import OURS
-from customers.models import Consent, Customer, Identifier, Referral, Sighting, SignInCode, Touchpoint
+from customers.models import (
+    Consent,
+    Customer,
+    Identifier,
+    Referral,
+    SegmentMember,
+    Sighting,
+    SignInCode,
+    Touchpoint,
+)
 
 
 def _forget_touchpoints(traces: Traces) -> None:
@@ -83,6 +92,11 @@ def _customer(traces: Traces) -> list[dict[str, Any]]:
     )
 
 
+def _segments(traces: Traces) -> list[dict[str, Any]]:
+    rows = theirs(SegmentMember, traces).order_by("segment_id", "customer_id")
+    return list(rows.values("segment__name", "entered_at"))
+
+
 HOLDINGS = [
     Holding(
         "customers.Identifier",
@@ -125,12 +139,24 @@ HOLDINGS = [
         erase=deleted(Sighting),
         export=shown(Sighting, "kind", "seen_at"),
     ),
+    Holding(
+        "customers.SegmentMember",
+        "Deleted: it says what kind of customer the person was.",
+        erase=deleted(SegmentMember),
+        export=_segments,
+    ),
     Holding("admin.LogEntry", "Emptied: the log of the staff's pages repeats names.", erase=_forget_log),
     Holding(
         "customers.Customer",
         "The row stays, because purchases and points name it; everything in it about a person is emptied.",
         erase=_forget_name,
         export=_customer,
+    ),
+    *nobody(
+        "customers.Segment",
+        "customers.HistoricalSegment",
+        "customers.Watermark",
+        why="Kept: it is about the shop.",
     ),
     *nobody(
         "merchants.Merchant",

@@ -70,6 +70,13 @@ def earning_lines(sale: Sale, *, tax_excluded: bool) -> list[tuple[Line, int]]:
     return list(zip(lines, amounts, strict=True))
 
 
+def net_minor(sale: Sale, *, basis_minor: int, tax_excluded: bool) -> int:
+    """Return what the sale was worth to the shop: what earns, without tax also where tax earns."""
+    if tax_excluded or not (sale.tax_minor or any(line.tax_minor for line in sale.lines)):
+        return basis_minor
+    return sum(amount for _, amount in earning_lines(sale, tax_excluded=True))
+
+
 def largest_remainder(total: int, weights: Sequence[int]) -> list[int]:
     """Split `total` in proportion to `weights`, none negative, into whole parts that add up to it exactly."""
     if len(weights) == 1:

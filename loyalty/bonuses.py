@@ -327,6 +327,7 @@ def _give(
         lines=[],
         local=local,
         tier=one.tier,
+        segments=work.segments_of(plan, person.customer_id),
         purchases_before=account.purchases,
         times=one.times_of(rule, local.date()),
     )

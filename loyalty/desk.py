@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Literal
 
-from customers import journey
+from customers import journey, segments
 from lib import db
 from loyalty import known, ledger, programs, purposes, standing, tiers
 from loyalty.ledger import AccountState, Book
@@ -23,6 +23,7 @@ Row = dict[str, Any]
 AsOf = Literal["sale", "today", "history"]
 # Up to so many sales travel in one round trip; more go by COPY, which cannot share one.
 TOGETHER = 50
+NO_SEGMENTS: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -53,6 +54,7 @@ class Desk:
     changed_refunds: list[Row] = field(default_factory=list)
     references: list[Row] = field(default_factory=list)
     waiting: set[str] = field(default_factory=set)
+    segments: dict[int, frozenset[str]] | None = None
     notes: list[Row] = field(default_factory=list)
     plan: Plan = field(init=False)  # of now: for what is not judged by the time of a sale
 
@@ -74,6 +76,18 @@ class Desk:
 
     def account(self, membership_id: int) -> AccountState:
         return self.book[membership_id]
+
+    def segments_of(self, plan: Plan, customer_id: int) -> frozenset[str]:
+        """
+        Return the segments somebody is in. Asked for everybody at the desk in one statement, and only where
+        a rule of the program names one.
+        """
+        if not plan.names_segments:
+            return NO_SEGMENTS
+        if self.segments is None:
+            people = {one.customer_id for one in self.standings.values()}
+            self.segments = segments.of_customers(merchant_id=self.merchant.pk, customers=people)
+        return self.segments.get(customer_id, NO_SEGMENTS)
 
     def balance(self, membership_id: int) -> Row:
         """Return the account of now, as the doors show it."""
@@ -232,6 +246,7 @@ _CHANGING = (
     "waits_for",
     "merchandise_minor",
     "basis_minor",
+    "net_minor",
     "tier",
     "points_earned",
     "points_pending",

@@ -5,9 +5,19 @@ from typing import Any
 
 from django.db.models import Q
 
-from customers.erasure import Holding, Traces, nobody, plain, shown, theirs
+from customers.erasure import Holding, Traces, deleted, nobody, plain, shown, theirs
 from loyalty import ledger
-from loyalty.models import CustomerDay, HouseholdMember, Membership, Merge, Purchase, Refund, TierChange
+from loyalty.models import (
+    CustomerDay,
+    HouseholdMember,
+    Membership,
+    Merge,
+    Purchase,
+    Refund,
+    RevenueDay,
+    RfmScore,
+    TierChange,
+)
 
 BOOKS = "Kept: the books must add up. It names a membership, which leads to nobody after erasure."
 
@@ -74,6 +84,10 @@ def _by_membership(model: Any, *names: str) -> Any:
     )
 
 
+def _by_customer(model: Any, *names: str) -> Any:
+    return lambda traces: list(theirs(model, traces).order_by("pk").values(*names))
+
+
 def _of_merges(traces: Traces) -> Any:
     rows = Merge.objects.filter(merchant=traces.customer.merchant_id)
     return rows.filter(Q(source__in=traces.ids) | Q(target__in=traces.ids))
@@ -129,6 +143,17 @@ HOLDINGS = [
             CustomerDay,
             *("day", "currency", "orders", "revenue_minor", "refunds_minor", "spend_minor", "points"),
         ),
+    ),
+    Holding(
+        "loyalty.RevenueDay",
+        "Kept: what a day was worth to the shop, under a number that leads to nobody.",
+        export=_by_customer(RevenueDay, "day", "currency", "orders", "net_revenue_minor", "refunds_minor"),
+    ),
+    Holding(
+        "loyalty.RfmScore",
+        "Deleted: it says what kind of customer the person was.",
+        erase=deleted(RfmScore),
+        export=_by_customer(RfmScore, "recency", "frequency", "money", "name"),
     ),
     Holding("loyalty.RuleCount", "Kept: how often a rule gave points."),
     Holding(

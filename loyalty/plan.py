@@ -141,6 +141,7 @@ class Plan:
     rules: tuple[PlanRule, ...]
     referral: Referral | None = None
     capped: tuple[PlanRule, ...] = field(default=())
+    names_segments: bool = False
 
     def events(self, kind: str) -> list[PlanRule]:
         """Return the rules of one `event` kind: welcome, birthday, touchpoint."""
@@ -199,4 +200,5 @@ def read(
         rules=rules,
         referral=Referral(**said) if (said := document.get("referral")) else None,
         capped=tuple(rule for rule in rules if rule.caps),
+        names_segments=any(rule.params.segments for rule in rules),
     )

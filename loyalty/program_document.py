@@ -271,6 +271,7 @@ class Program(Part):
     connections: Any = None  # read by their own rooms: see loyalty/program_sections.py
     webhooks: Any = None
     rewards: Any = None
+    segments: Any = None
 
 
 class ProgramFile(Part):

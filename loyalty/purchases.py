@@ -217,6 +217,7 @@ def _new_row(work: Desk, sale: Sale) -> dict[str, Any]:
         "tax_minor": sale.tax_minor,
         "merchandise_minor": sale.merchandise_minor,
         "basis_minor": 0,
+        "net_minor": 0,
         "lines": line_rows(sale),
         "tenders": tender_rows(sale),
         "waits_for": "",
@@ -264,6 +265,7 @@ def award(work: Desk, row: dict[str, Any], sale: Sale, person: Person) -> None:
     tier = work.tier_at(one, judged)
     basket = _basket(plan, sale, judged, tier=tier)
     basket.purchases_before = account.purchases
+    basket.segments = work.segments_of(plan, person.customer_id)
     basket.times = {
         name: times for rule in plan.capped for name, times in one.times_of(rule, basket.local.date()).items()
     }
@@ -273,6 +275,7 @@ def award(work: Desk, row: dict[str, Any], sale: Sale, person: Person) -> None:
         "customer_id": person.customer_id,
         "program_id": plan.program_id,
         "basis_minor": award.basis_minor,
+        "net_minor": awards.net_minor(sale, basis_minor=award.basis_minor, tax_excluded=plan.tax_excluded),
         "tier": tier,
         "points_earned": award.points,
         "points_pending": sum(grant.points for grant in grants if grant.waits or grant.activates_at),

@@ -4,7 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from customers import referrals as claims
-from loyalty import bonuses, expiry, matching, parking, referrals, tier_reviews
+from loyalty import bonuses, customer_days, expiry, matching, parking, referrals, rfm, tier_reviews
 
 
 @shared_task
@@ -45,3 +45,15 @@ def pay_referrals() -> None:
 def forget_sightings() -> None:
     """Delete what was kept against self-referral and is old."""
     claims.forget_sightings(at=timezone.now())
+
+
+@shared_task
+def rebuild_days() -> None:
+    """Make the days of whoever bought or gave back lately anew: what the diary missed, this finds."""
+    customer_days.rebuild_lately(at=timezone.now())
+
+
+@shared_task
+def score_rfm() -> None:
+    """Compare everybody with everybody: how lately, how often, for how much."""
+    rfm.score_all(at=timezone.now())

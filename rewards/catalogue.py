@@ -9,6 +9,7 @@ from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Greatest
 from pydantic import ValidationError
 
+from customers import segments
 from lib import db
 from lib.errors import Refused
 from loyalty import balances, calendar, programs
@@ -55,6 +56,7 @@ class Wallet:
     tier: str = ""
     available: int = 0
     debt: int = 0
+    segments: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,23 +103,25 @@ def offers(
     *, merchant: Merchant, customer_id: int, at: datetime, program_id: int | None = None
 ) -> list[Offer]:
     """
-    Return the rewards a customer may see, what can be redeemed now first, in three statements however many
-    (four where one has sold out: an ended hold may have left a piece).
+    Return the rewards a customer may see, what can be redeemed now first, in three statements however many; in one
+    more where one has sold out (an ended hold may have left a piece) or is for some segments only.
 
     :raises NotFound: there is no such customer here
     """
     plan = programs.current(merchant=merchant, program_id=program_id)
     said = balances.balance(merchant=merchant, customer_id=customer_id, at=at, program_id=plan.program_id)
-    wallet = Wallet(said["tier"]["name"] or "", said["available"], said["debt"])
-    rewards = [
-        reward
-        for reward in on_offer(merchant=merchant, at=at, program_id=plan.program_id)
-        if is_for(reward, tier=wallet.tier)
-    ]
+    found = list(on_offer(merchant=merchant, at=at, program_id=plan.program_id))
+    wallet = Wallet(
+        said["tier"]["name"] or "",
+        said["available"],
+        said["debt"],
+        segments_of(found, merchant_id=merchant.pk, customer_id=customer_id),
+    )
+    rewards = [reward for reward in found if is_for(reward, tier=wallet.tier, segments=wallet.segments)]
     count_lapsed(rewards, at=at)
     counts = times(plan, merchant_id=merchant.pk, customer_id=customer_id, rewards=rewards, at=at)
-    found = [offer(reward, wallet, counts.get(reward.pk, Times()), at=at) for reward in rewards]
-    return sorted(found, key=lambda one: (not one.can_be_redeemed, one.missing_points > 0))
+    shown = [offer(reward, wallet, counts.get(reward.pk, Times()), at=at) for reward in rewards]
+    return sorted(shown, key=lambda one: (not one.can_be_redeemed, one.missing_points > 0))
 
 
 def offer(reward: Reward, wallet: Wallet, counted: Times, *, at: datetime) -> Offer:
@@ -136,7 +140,15 @@ def least_points(reward: Reward) -> int:
     return max(reward.cost, getattr(params, "min_points", 0))
 
 
-def is_for(reward: Reward, *, tier: str, segments: Iterable[str] = ()) -> bool:
+def segments_of(rewards: Iterable[Reward], *, merchant_id: int, customer_id: int) -> frozenset[str]:
+    """Return the segments the customer is in; asked only where one of the rewards is for some segments."""
+    if not any(reward.segments for reward in rewards):
+        return frozenset()
+    found = segments.of_customers(merchant_id=merchant_id, customers=[customer_id])
+    return found.get(customer_id, frozenset())
+
+
+def is_for(reward: Reward, *, tier: str, segments: Iterable[str]) -> bool:
     """Tell whether customers of this tier and these segments may see the reward."""
     is_in_tier = not reward.tiers or tier in reward.tiers
     return is_in_tier and (not reward.segments or not set(reward.segments).isdisjoint(segments))
@@ -152,7 +164,7 @@ def is_on_offer(reward: Reward, *, at: datetime) -> bool:
 
 def why_not(reward: Reward, wallet: Wallet, counted: Times, *, at: datetime) -> Refused | None:
     """Return what refuses a redemption now; None when nothing does."""
-    if not (is_on_offer(reward, at=at) and is_for(reward, tier=wallet.tier)):
+    if not (is_on_offer(reward, at=at) and is_for(reward, tier=wallet.tier, segments=wallet.segments)):
         return RewardNotAvailable(f"{reward.name} is not on offer for this customer now.")
     if reward.stock is not None and reward.stock <= 0:
         return out_of_stock(reward)

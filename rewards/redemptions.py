@@ -173,6 +173,7 @@ def refuse(
         work.standings[person.membership_id].tier,
         account.available if available is None else available,
         account.debt,
+        catalogue.segments_of([reward], merchant_id=work.merchant.pk, customer_id=person.customer_id),
     )
     counted = catalogue.times(
         work.plan,

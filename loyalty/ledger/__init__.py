@@ -11,6 +11,7 @@ from loyalty.ledger.proof import differences
 from loyalty.ledger.reading import (
     account_at,
     accounts_sql,
+    available_sql,
     due_accounts,
     entries,
     entry,
@@ -51,6 +52,7 @@ __all__ = [
     "activating",
     "ask_expiring",
     "ask_lock",
+    "available_sql",
     "differences",
     "due_accounts",
     "entries",

@@ -43,6 +43,15 @@ def accounts_sql() -> str:
     """
 
 
+def available_sql() -> str:
+    """Return a SELECT of the points (`points`) that each membership of the customer `c` can spend: for segments."""
+    return (
+        "SELECT a.active - a.held AS points FROM loyalty_membership m "
+        "JOIN loyalty_account a ON a.merchant_id = m.merchant_id AND a.membership_id = m.id "
+        "WHERE m.merchant_id = c.merchant_id AND m.customer_id = c.id"
+    )
+
+
 def _as_list(alias: str, names: tuple[str, ...]) -> str:
     parts = ", ".join(f"{alias}.{name}" for name in names)
     if db.is_postgres():

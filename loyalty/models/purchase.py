@@ -11,7 +11,8 @@ class Purchase(Row):
     """
     One sale as it was told, with what it earned and why.
 
-    Amounts are minor units of `currency`. `basis_minor` is what earns (see docs/guides/points.md);
+    Amounts are minor units of `currency`. `basis_minor` is what earns (see docs/guides/points.md),
+    `net_minor` the same without tax: what the sale was worth to the shop;
     `why` keeps the rules as they were, with the points of each line. The sums of what was refunded and
     clawed back grow with each refund and never pass what was paid and earned. `waits_for` is the
     identifier of an unmatched sale, as `type|source|normalized value`.
@@ -41,6 +42,7 @@ class Purchase(Row):
     tax_minor = models.BigIntegerField(null=True)
     merchandise_minor = models.BigIntegerField(default=0)
     basis_minor = models.BigIntegerField(default=0)
+    net_minor = models.BigIntegerField(default=0)
     lines = models.JSONField(default=list)
     tenders = models.JSONField(default=list)
     waits_for = models.CharField(max_length=330, blank=True)

@@ -7,7 +7,7 @@ from django.test import Client
 from connectors import endpoints, outbox
 from connectors.models import Connection, InboundEvent
 from customers.identifiers import Given
-from customers.models import Referral
+from customers.models import Referral, Segment
 from lib import db
 from lib.admin import path_to_merchant, within
 from loyalty import holds, households, members, merges, purchases, refunds
@@ -76,6 +76,9 @@ def next_door(bar_nilo, bo, noon):
     holds.create(customer=bo, points=1, reference="NH-1", at=noon)
     ear, _ = endpoints.add(merchant=bar_nilo, url="https://1.1.1.1/nilo", kinds=["tier.*"], at=noon)
     outbox.test(endpoint=ear, at=noon)
+    Segment.objects.create(
+        merchant=bar_nilo, code="nilo", name="Nilo regulars", rule={"all": []}, changed_at=noon
+    )
     mug = put_up(bar_nilo.programs.get(), "mug", kind="gift", cost=1)
     redemptions.redeem(customer=bo, reward=mug, reference="N-3", at=noon, by="till")
     db.command(vouchers.issue)(

@@ -12,6 +12,8 @@ from rest_framework.test import APIClient
 from api import urls
 from api.door import Door
 from connectors import endpoints, outbox
+from customers import segments
+from customers.models import Segment
 from lib import db
 from merchants.models import SCOPES
 from rewards import codes, vouchers
@@ -87,6 +89,8 @@ BODIES = {
     ("get", "redemptions/<str:redemption>"): None,
     ("post", "redemptions/<str:redemption>/cancel"): {},
     ("get", "programs"): None,
+    ("get", "segments"): None,
+    ("get", "segments/<str:segment>/members"): None,
     ("get", "tiers"): None,
     ("post", "touchpoints"): {"customer": "CUSTOMER", "kind": "page.viewed"},
     ("get", "vouchers/<str:code>"): None,
@@ -161,6 +165,13 @@ def redeemed(till, ana, program):
 
 
 @pytest.fixture
+def grouped(cafe, noon):
+    """A segment of the café."""
+    segment = Segment(merchant=cafe, code="regulars", name="Regulars")
+    return db.command(segments.save)(segment=segment, rule={"all": []}, at=noon)
+
+
+@pytest.fixture
 def code(till, ana, cafe, noon):
     """The code of a voucher and of a gift card of the café: two rows, one code would be a coincidence."""
     voucher = db.command(vouchers.issue)(
@@ -178,7 +189,7 @@ def told(cafe, noon):
 
 
 @pytest.fixture
-def send(ana, sold, merged, held, home, redeemed, code, told):
+def send(ana, sold, merged, held, home, redeemed, grouped, code, told):
     """`send(client, name)` makes a call that speaks of Ana and of what was done for her."""
 
     def fill(body):
@@ -196,6 +207,7 @@ def send(ana, sold, merged, held, home, redeemed, code, told):
         path = path.replace("<str:household>", home["id"])
         path = path.replace("<str:redemption>", redeemed["id"])
         path = path.replace("<str:endpoint>", told[0].public_id).replace("<str:delivery>", told[1].public_id)
+        path = path.replace("<str:segment>", grouped.public_id)
         path = path.replace("<str:code>", code.get(path.split("/")[0], ""))
         query = "?q=4000000001" if path.endswith("lookup") else ""
         return getattr(client, method)(f"{V1}/{path}{query}", fill(BODIES[name]), format="json")

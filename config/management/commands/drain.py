@@ -13,7 +13,7 @@ from django.utils.dateparse import parse_datetime
 from tqdm import tqdm
 
 from connectors import inbox, outbox
-from customers import journey
+from customers import changes, journey, segments
 from loyalty import bonuses, expiry, matching, tier_reviews
 from merchants.models import Merchant
 
@@ -84,6 +84,8 @@ def pieces(*, merchant: Merchant | None, at: datetime) -> dict[str, Count]:
         "birthdays": lambda: bonuses.give_birthdays(at=at, merchant=merchant),
         "tier_sets": lambda: tier_reviews.publish_due(at=at, merchant=merchant),
         "tiers": lambda: tier_reviews.review_due(at=at, merchant=merchant),
+        "changes": lambda: changes.follow(at=at),
+        "segments": lambda: segments.refresh_due(at=at, merchant=merchant),
         "webhooks": lambda: outbox.send_due(at=at, merchant=merchant),
     }
 

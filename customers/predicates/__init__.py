@@ -1,0 +1,1 @@
+"""Conditions of segments that this room knows: one file each."""

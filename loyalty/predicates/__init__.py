@@ -1,0 +1,1 @@
+"""Conditions of segments about points, tiers and purchases: one file each."""
