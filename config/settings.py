@@ -81,6 +81,7 @@ TOUCHPOINT_LISTENERS: list[tuple[str, tuple[str, ...]]] = [
 PERSONAL_DATA = [
     "api.personal_data.HOLDINGS",
     "connectors.personal_data.HOLDINGS",
+    "engagement.personal_data.HOLDINGS",
     "rewards.personal_data.HOLDINGS",
     "loyalty.personal_data.HOLDINGS",
     "customers.personal_data.HOLDINGS",
