@@ -74,6 +74,7 @@ AUTH_USER_MODEL = "merchants.Staff"
 TOUCHPOINT_LISTENERS: list[tuple[str, tuple[str, ...]]] = [
     ("loyalty.members.on_contacts", ("identifier.verified", "customer.converted")),
     ("loyalty.bonuses.on_touchpoints", ("told",)),
+    ("engagement.optins.on_consents", ("consent.given",)),
     ("loyalty.referrals.on_sales", ("customer.converted", "purchase.refunded", "purchase.voided")),
 ]
 
