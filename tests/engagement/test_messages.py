@@ -9,6 +9,7 @@ from customers.identifiers import Given
 from customers.models import Touchpoint
 from engagement import messages, subscriptions
 from engagement.models import ChannelSettings, Message, SendingLimits
+from lib import db
 from loyalty import members
 
 pytestmark = [pytest.mark.core, pytest.mark.django_db(transaction=True)]
@@ -109,7 +110,7 @@ def test_who_has_no_proved_address_gets_none(shop, draft, queue, send, states, n
 def test_a_suppressed_address_gets_nothing_whoever_has_it(
     purpose, shop, draft, queue, send, states, noon, post_office
 ):
-    subscriptions.suppress(
+    db.command(subscriptions.suppress)(
         merchant=shop, channel="email", contact="ana@example.com", reason="manual", at=noon, by="owner"
     )
     queue(draft("a", purpose=purpose))
@@ -120,7 +121,7 @@ def test_a_suppressed_address_gets_nothing_whoever_has_it(
 
 
 def test_a_suppression_is_one_merchants_own(shop, bar_nilo, draft, queue, send, states, noon, post_office):
-    subscriptions.suppress(
+    db.command(subscriptions.suppress)(
         merchant=bar_nilo, channel="email", contact="ana@example.com", reason="manual", at=noon
     )
     queue(draft("a"))
