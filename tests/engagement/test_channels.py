@@ -192,3 +192,40 @@ def test_a_providers_webhook_needs_its_secret(
 
     assert states()["a"] == ("bounced", "")
     assert Suppression.objects.count() == 1
+
+
+def test_a_mail_server_in_our_own_network_is_not_called(
+    shop, draft, queue, send, states, post_office, settings
+):
+    own = {"host": "127.0.0.1", "port": settings.EMAIL_PORT, "security": "none"}
+    ChannelSettings.objects.create(merchant=shop, kind="email", options=own)
+    queue(draft("a"))
+
+    send()
+
+    assert post_office.letters == []
+    assert states()["a"] == ("queued", "again")
+    assert "not public" in ChannelSettings.objects.get().error
+
+
+def test_a_merchants_own_mail_server_is_used_where_it_may_be(
+    shop, draft, queue, send, states, post_office, settings
+):
+    settings.WEBHOOK_NETWORKS = ["127.0.0.0/8"]
+    own, settings.EMAIL_PORT = settings.EMAIL_PORT, 9
+    options = {
+        "host": "127.0.0.1",
+        "port": own,
+        "security": "none",
+        "from_name": "Mira",
+        "from_address": "hello@mira.example",
+        "reply_to": "desk@mira.example",
+    }
+    ChannelSettings.objects.create(merchant=shop, kind="email", options=options)
+    queue(draft("a"))
+
+    send()
+
+    assert states()["a"] == ("sent", "")
+    [letter] = post_office.letters
+    assert (letter["From"], letter["Reply-To"]) == ("Mira <hello@mira.example>", "desk@mira.example")
