@@ -121,15 +121,25 @@ def step(
     It may not when it is no longer ours, or when consent, suppression, a cap or the person's leaving came
     between the decision and now: then it stays queued, to be decided anew.
     """
-    if done is not None:
-        _settle(done)
-    if message is None or send is None or rendered is None:
+    answer = None
+    with db.together():
+        if done is not None:
+            _settle(done)
+        if message is not None and send is not None and rendered is not None:
+            answer = _start(message, send, rendered, at=at)
+    started = answer.one if answer is not None else None
+    if message is None or started is None:
         return False
+    message.attempts = started[0]
+    return True
+
+
+def _start(message: Message, send: Send, rendered: Rendered, *, at: datetime) -> db.Answer:
     if send.limits is not None and db.is_postgres():
         # The race: two workers with two messages to one customer, both below the cap.
         db.ask("SELECT 1 FROM customers_customer WHERE id = %s FOR NO KEY UPDATE", [send.customer.pk])
     guards, params = _guards(message, send, at=at)
-    started = db.ask(
+    return db.ask(
         f"UPDATE {_TABLE} SET status = 'sending', reason = '', error = '', attempts = attempts + 1, "
         "started_at = %s, claimed_until = %s, contact_hash = %s, subject = %s, text = %s "
         f"WHERE id = %s AND status = 'queued' AND claimed_until IS NOT NULL AND {guards} RETURNING attempts",
@@ -142,11 +152,7 @@ def step(
             message.pk,
             *params,
         ],
-    ).one
-    if started is None:
-        return False
-    message.attempts = started[0]
-    return True
+    )
 
 
 _TABLE = '"engagement_message"'
@@ -189,21 +195,24 @@ def settle(done: Outcome) -> None:
 def _settle(done: Outcome) -> None:
     # Only this attempt's: a worker that was thought dead must not overwrite what came after it. It may tell
     # what is unknown, because it knows.
-    told = Message.objects.filter(
-        pk=done.message.pk,
-        attempts=done.attempt,
-        status__in=(Message.Status.SENDING, Message.Status.UNKNOWN),
-    ).update(
-        status=done.status,
-        reason=done.reason,
-        error=done.error[:500],
-        provider_id=done.provider_id[:200],
-        claimed_until=None,
-        due_at=done.due_at or done.message.due_at,
-        ended_at=None if done.status == "queued" else done.at,
-        delivered_at=done.at if done.status == "delivered" else None,
+    db.ask(
+        f"UPDATE {_TABLE} SET status = %s, reason = %s, error = %s, provider_id = %s, claimed_until = NULL, "
+        "due_at = %s, ended_at = %s, delivered_at = %s "
+        "WHERE id = %s AND attempts = %s AND status IN ('sending', 'unknown')",
+        [
+            done.status,
+            done.reason,
+            done.error[:500],
+            done.provider_id[:200],
+            done.due_at or done.message.due_at,
+            None if done.status == "queued" else done.at,
+            done.at if done.status == "delivered" else None,
+            done.message.pk,
+            done.attempt,
+        ],
     )
-    if told and done.status in ("sent", "delivered"):
+    # Also when the row has moved on meanwhile: it was sent, and that is what the diary keeps.
+    if done.status in ("sent", "delivered"):
         _note(done)
 
 
