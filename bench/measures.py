@@ -18,7 +18,7 @@ import orjson
 from django.core.management import call_command
 from django.db import transaction
 
-from bench import load, web
+from bench import load, mailing, web
 from bench.crowd import race, with_fifty_tills
 from bench.limits import Limits
 from bench.place import ROOT, Place
@@ -283,6 +283,10 @@ class Measures:
             at_most=lambda: self.limits.run("one_row", clients=50, seconds=self.seconds),
             ours=lambda: with_fifty_tills(self.place, self.shop.merchant, seconds=self.seconds),
         )
+
+    def messages(self) -> None:
+        """Mails that are due, to a real mail server."""
+        mailing.measure(self.shop, self.results, seconds=self.seconds, rounds=self.rounds)
 
     def imports(self) -> None:
         """`manage.py import_purchases` of a CSV file."""

@@ -64,6 +64,9 @@ def table(results: Results) -> str:
         lines.append(f"{'import, SQLite':<16}{_number(sqlite):>10}{'':>10}{'':>8}{'≥ 3,000':>8}")
     if pool := results.rates.get("pool"):
         lines.append(f"{'pool, 16 clients':<16}{_number(pool):>10}")
+    if mails := results.rates.get("messages_smtp_per_second"):
+        alone = results.limits["smtplib_per_second"]
+        lines.append(f"{'mails by SMTP':<16}{_number(mails):>10}{_number(alone):>10}{mails / alone:>8.2f}")
     for name, statements in results.statements.items():
         lines.append(f"{name}: {statements:g} statements in {results.trips[name]:g} round trips")
     return "\n".join(lines)

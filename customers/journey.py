@@ -17,18 +17,9 @@ Row = dict[str, Any]
 
 # How the kinds begin that the house notes itself; nobody outside may tell one of these.
 OURS = (
-    *(
-        "bonus.",
-        "consent.",
-        "customer.",
-        "gift_card.",
-        "hold.",
-        "household.",
-        "identifier.",
-        "perk.",
-        "points.",
-    ),
-    *("purchase.", "redemption.", "referral.", "refund.", "reward.", "segment.", "tier.", "voucher."),
+    *("bonus.", "consent.", "customer.", "gift_card.", "hold.", "household.", "identifier.", "message."),
+    *("perk.", "points.", "purchase.", "redemption.", "referral.", "refund.", "reward.", "segment."),
+    *("tier.", "voucher."),
 )
 
 

@@ -2,7 +2,21 @@
 
 from django.urls import path
 
-from portal import brand, front, history, home, household, language, me, refer, rewards, sign_in, vouchers
+from portal import (
+    brand,
+    choices,
+    front,
+    history,
+    home,
+    household,
+    inbox,
+    language,
+    me,
+    refer,
+    rewards,
+    sign_in,
+    vouchers,
+)
 
 app_name = "portal"
 urlpatterns = [
@@ -26,6 +40,9 @@ urlpatterns = [
     path("<slug:slug>/household/join", household.join, name="household_join"),
     path("<slug:slug>/household/leave", household.leave, name="household_leave"),
     path("<slug:slug>/household/points", household.points, name="household_points"),
+    path("<slug:slug>/inbox", inbox.page, name="inbox"),
+    path("<slug:slug>/stop/<str:token>", choices.stop, name="stop"),
+    path("<slug:slug>/confirm/<str:token>", choices.confirm, name="confirm"),
     path("<slug:slug>/me", me.page, name="me"),
     path("<slug:slug>/me/birthday", me.birthday, name="birthday"),
     path("<slug:slug>/me/name", me.name, name="name"),

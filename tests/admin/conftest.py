@@ -2,12 +2,16 @@
 
 import pytest
 from django.contrib import admin
+from django.db import transaction
 from django.test import Client
 
 from connectors import endpoints, outbox
 from connectors.models import Connection, InboundEvent
 from customers.identifiers import Given
 from customers.models import Referral, Segment
+from engagement import messages, subscriptions
+from engagement.messages import Draft
+from engagement.models import ChannelSettings, SendingLimits, Template
 from lib import db
 from lib.admin import path_to_merchant, within
 from loyalty import holds, households, members, merges, purchases, refunds
@@ -79,6 +83,14 @@ def next_door(bar_nilo, bo, noon):
     Segment.objects.create(
         merchant=bar_nilo, code="nilo", name="Nilo regulars", rule={"all": []}, changed_at=noon
     )
+    with transaction.atomic():
+        messages.queue_all([Draft(bo, "nilo", "email", "welcome", {}, "service", noon)], at=noon)
+    db.command(subscriptions.suppress)(
+        merchant=bar_nilo, channel="email", contact="nia@example.com", reason="manual", at=noon
+    )
+    Template.objects.create(merchant=bar_nilo, name="welcome", subject="Nilo greets", body="Hello")
+    ChannelSettings.objects.create(merchant=bar_nilo, kind="email")
+    SendingLimits.objects.create(merchant=bar_nilo)
     mug = put_up(bar_nilo.programs.get(), "mug", kind="gift", cost=1)
     redemptions.redeem(customer=bo, reward=mug, reference="N-3", at=noon, by="till")
     db.command(vouchers.issue)(
