@@ -14,7 +14,7 @@ HEAD = "customer,at,points,reason,reference"
 LINES = (
     "h@example.com,2025-03-01,100,Order 1001,o-1001",
     "h@example.com,2025-01-02,20,,o-1000",
-    "h@example.com,2025-04-01,-30,Free coffee,o-1002",
+    "h@example.com,2025-03-20,-30,Free coffee,o-1002",
 )
 
 
@@ -53,7 +53,7 @@ def test_lines_are_told_oldest_first_and_the_balance_counts_once(cafe, noon):
     assert told(cafe, "h@example.com") == [
         ("2025-01-02", 0, "Before you were here: +20"),
         ("2025-03-01", 0, "Before you were here: +100, Order 1001"),
-        ("2025-04-01", 0, "Before you were here: -30, Free coffee"),
+        ("2025-03-20", 0, "Before you were here: -30, Free coffee"),
         ("2026-05-01", 90, "Your points from before"),
     ]
     assert membership_of(cafe, "h@example.com").joined_at == datetime(2025, 1, 2, tzinfo=UTC)
