@@ -31,7 +31,8 @@ def _read_lots(line: Line, row: Row, arrival: Arrival) -> None:
     if any(number is None for number, _, _ in numbers):
         raise BadLine("lots names something that is no lot")
     row["lots"] = [[arrival.number(number or 0), opened, waiting] for number, opened, waiting in numbers]
-    if row["by"] == "program":
+    # A bonus is named by what it was for, a merge by itself; what a till called it stays as it is.
+    if row["by"] == "program" or row["reference"].startswith("mrg_"):
         row["reference"] = arrival.text(row["reference"])
 
 

@@ -9,6 +9,7 @@ import orjson
 import pytest
 from django.apps import apps
 from django.conf import settings
+from django.core.management import CommandError, call_command
 from django.test import override_settings
 from django.utils.module_loading import import_string
 
@@ -370,3 +371,22 @@ def test_the_guide_lists_every_column():
     guide = (ROOT / "docs" / "guides" / "open-file.md").read_text()
 
     assert [row for row in open_file.described() if row not in guide] == []
+
+
+def test_the_commands_write_and_read_it_packed_or_not(busy, tmp_path, capsys):
+    for name in ("cafe.jsonl", "cafe.jsonl.gz"):
+        file = tmp_path / name
+        call_command("export_merchant", "cafe-mira", str(file))
+        assert file.stat().st_mode & 0o777 == 0o600
+        call_command("import_merchant", str(file), slug=f"nova-{len(name)}")
+
+    said = capsys.readouterr().out
+    assert said.count("3 customer") == 4
+    assert said.count("The books add up.") == 2
+    assert len(list(tmp_path.iterdir())) == 2
+    with pytest.raises(CommandError, match="Choose another name"):
+        call_command("import_merchant", str(tmp_path / "cafe.jsonl"))
+    call_command("import_merchant", str(tmp_path / "cafe.jsonl"), slug="dry", dry_run=True)
+    assert not Merchant.objects.filter(slug="dry").exists()
+    with pytest.raises(CommandError, match="Known: cafe-mira"):
+        call_command("export_merchant", "nobody", str(tmp_path / "x.jsonl"))

@@ -18,6 +18,8 @@ from loyalty import balance_file, column_map, histories
 from loyalty.csv_files import Progress, Report, opened
 from merchants.models import Merchant
 
+Runs = dict[str, tuple[Any, Report]]  # what was loaded: its counts, and the report of its refused rows
+
 
 class Command(BaseCommand):
     help = (
@@ -50,43 +52,47 @@ class Command(BaseCommand):
             raise CommandError(f"There is no merchant {merchant!r}. Known: {known or 'none yet'}.")
         cycles.search_rarely()
         started = time.monotonic()
-        history = None
         try:
-            columns = column_map.load(options["map"])
-            given = {
-                "merchant": owner,
-                "columns": columns,
-                "at": timezone.now(),
-                "by": f"import:{columns.system}",
-            }
-            given["dry_run"] = options["dry_run"]
-            if options["history"]:
-                history, told = run(histories.load, options["history"], None, given)
-            counts, report = run(balance_file.load, file, options["report"], given)
+            runs = self.bring(owner, file, **options)
         except DomainError as error:
             raise CommandError(str(error)) from error
         except (OSError, EOFError) as error:
             raise CommandError(
                 f"A file cannot be read: {error}. What was brought in so far stays."
             ) from error
-        if options["json"]:
-            result = {**asdict(counts), "history": asdict(history) if history else None}
-            self.stdout.write(json.dumps(result | {"dry_run": options["dry_run"]}))
-        else:
-            for sentence in said(counts, seconds=time.monotonic() - started):
-                self.stdout.write(sentence)
-            if history:
-                self.stdout.write(
-                    f"History: {history.created:,} lines written, {history.replayed:,} known already, "
-                    f"{history.rejected:,} refused."
-                )
-            if options["dry_run"]:
-                self.stdout.write("Nothing was saved (--dry-run).")
-        refused = [report.path] * bool(counts.rejected)
-        refused += [told.path] * bool(history and history.rejected)
-        if refused:
-            self.stderr.write(f"Some rows were refused; see {' and '.join(map(str, refused))}")
+        self.tell(runs, seconds=time.monotonic() - started, **options)
+        reports = [str(report.path) for counts, report in runs.values() if counts.rejected]
+        if reports:
+            self.stderr.write(f"Some rows were refused; see {' and '.join(reports)}")
             sys.exit(1)
+
+    def bring(self, owner: Merchant, file: Path, **options: Any) -> Runs:
+        """Load the history, if there is one, and then the balances: so that the history stands below them."""
+        columns = column_map.load(options["map"])
+        given = {"merchant": owner, "columns": columns, "at": timezone.now(), "dry_run": options["dry_run"]}
+        given["by"] = f"import:{columns.system}"
+        runs: Runs = {}
+        if options["history"]:
+            runs["history"] = run(histories.load, options["history"], None, given)
+        runs["balances"] = run(balance_file.load, file, options["report"], given)
+        return runs
+
+    def tell(self, runs: Runs, *, seconds: float, **options: Any) -> None:
+        counts = runs["balances"][0]
+        history = runs["history"][0] if "history" in runs else None
+        if options["json"]:
+            told = asdict(counts) | {"history": asdict(history) if history else None}
+            self.stdout.write(json.dumps(told | {"dry_run": options["dry_run"]}))
+            return
+        for sentence in said(counts, seconds=seconds):
+            self.stdout.write(sentence)
+        if history:
+            self.stdout.write(
+                f"History: {history.created:,} lines written, {history.replayed:,} known already, "
+                f"{history.rejected:,} refused."
+            )
+        if options["dry_run"]:
+            self.stdout.write("Nothing was saved (--dry-run).")
 
 
 def run(load: Callable[..., Any], file: Path, path: Path | None, given: dict[str, Any]) -> tuple[Any, Report]:
