@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -88,7 +89,7 @@ class Arrival:
         return value
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # each is itself: what is read of it is kept
 class Table:
     """
     One table of a merchant, a line per row.
@@ -111,11 +112,7 @@ class Table:
 
     def columns(self) -> list[tuple[str, "models.Field[Any, Any]", str]]:
         """Return (name in the file, field, prefix of the ids in it) of each column that is carried."""
-        return [
-            (one.name.removesuffix("_id") if one.name in self.ids else one.name, one, self.prefix(one))
-            for one in self.model._meta.concrete_fields
-            if one.attname != "merchant_id" and one.name not in self.blank
-        ]
+        return _columns(self)
 
     def prefix(self, one: "models.Field[Any, Any]") -> str:
         if one.name in self.ids:
@@ -138,6 +135,15 @@ class Told:
 
     kind: str
     tells: Callable[[Merchant], Sequence[Line]]
+
+
+@cache
+def _columns(table: Table) -> list[tuple[str, "models.Field[Any, Any]", str]]:
+    return [
+        (one.name.removesuffix("_id") if one.name in table.ids else one.name, one, table.prefix(one))
+        for one in table.model._meta.concrete_fields
+        if one.attname != "merchant_id" and one.name not in table.blank
+    ]
 
 
 def _prefix_of(model: Any) -> str:

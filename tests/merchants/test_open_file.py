@@ -381,7 +381,7 @@ def test_the_commands_write_and_read_it_packed_or_not(busy, tmp_path, capsys):
         call_command("import_merchant", str(file), slug=f"nova-{len(name)}")
 
     said = capsys.readouterr().out
-    assert said.count("3 customer") == 4
+    assert said.count(" 3 customer,") == 4
     assert said.count("The books add up.") == 2
     assert len(list(tmp_path.iterdir())) == 2
     with pytest.raises(CommandError, match="Choose another name"):
