@@ -247,7 +247,8 @@ class Reader:
         read = self._read(cells, meaning, lambda text: self.map.time(text, zone=self.merchant.zone))
         if read is None:
             return None
-        when, is_day = read
+        when: datetime = read[0]
+        is_day: bool = read[1]
         if is_end and is_day:
             local = when.astimezone(self.merchant.zone) + timedelta(days=1)  # the same wall clock, a day on
             when = local.astimezone(UTC)

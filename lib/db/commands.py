@@ -146,9 +146,10 @@ def snapshot() -> Iterator[None]:
     if connection.in_atomic_block:  # a test's own transaction
         yield
         return
-    mode = getattr(connection, "transaction_mode", None)
+    here: Any = connection
+    mode = getattr(here, "transaction_mode", None)
     if mode is not None:  # SQLite: IMMEDIATE would keep every writer waiting
-        connection.transaction_mode = "DEFERRED"
+        here.transaction_mode = "DEFERRED"
     try:
         with transaction.atomic():
             if is_postgres():
@@ -157,7 +158,7 @@ def snapshot() -> Iterator[None]:
             yield
     finally:
         if mode is not None:
-            connection.transaction_mode = mode
+            here.transaction_mode = mode
 
 
 def after_commit(act: Callable[[], None]) -> None:
