@@ -1,6 +1,8 @@
 """The customer's diary. Everything that happens is noted here, once, and told to whoever listens."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime
 from functools import cache, lru_cache
 from typing import Any
@@ -21,6 +23,18 @@ OURS = (
     *("perk.", "points.", "purchase.", "redemption.", "referral.", "refund.", "reward.", "segment."),
     *("tier.", "voucher."),
 )
+
+_is_history: ContextVar[bool] = ContextVar("is_history", default=False)
+
+
+@contextmanager
+def as_history() -> Iterator[None]:
+    """Within the block what is noted is kept and told to nobody: what is brought from elsewhere is no news."""
+    token = _is_history.set(True)
+    try:
+        yield
+    finally:
+        _is_history.reset(token)
 
 
 @db.inside_transaction
@@ -76,7 +90,7 @@ def row(
         "occurred_at": at,
         "created_at": now,
         # What nobody listens to is written as told already: the outbox stays as short as the listeners' work.
-        "relayed_at": None if _is_heard(merchant_id, kind) else now,
+        "relayed_at": None if _is_heard(merchant_id, kind) and not _is_history.get() else now,
     }
 
 

@@ -16,14 +16,14 @@ from zlib import crc32
 from customers.identifiers import Given, InvalidIdentifier, normalize, resolve
 from lib import db, money, public_ids
 from lib.errors import DomainError, Malformed
-from loyalty import members, purchases
+from loyalty import csv_files, members, purchases
+from loyalty.csv_files import Refusal
 from loyalty.members import Newcomer
 from loyalty.sale import Line, Sale
 from merchants.models import Merchant, Store
 
 NEEDED = ("customer", "reference", "occurred_at", "amount_minor")
 OPTIONAL = ("currency", "store", "channel", "category")
-REPORT = ("line", "code", "reason")  # of a report of refused lines: a corrected report can be imported again
 LONGEST = {"reference": 200, "channel": 20, "category": 60, "customer": 254}
 CHUNK = 2_000
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
@@ -43,16 +43,6 @@ class BadLine(Malformed):
     def __init__(self, code: str, message: str):
         super().__init__(message)
         self.code = code
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A line that was not recorded: its number in the file, its fields, and why."""
-
-    line: int
-    row: Sequence[str]
-    code: str
-    reason: str
 
 
 @dataclass(slots=True)
@@ -157,7 +147,7 @@ class Reader:
         place = {name: number for number, name in enumerate(self.columns)}
         self.places = [place.get(name, -1) for name in (*NEEDED, *OPTIONAL)]
         named = {"category": "lines"}
-        self.sent = frozenset(named.get(name, name) for name in self.columns if name not in REPORT)
+        self.sent = frozenset(named.get(name, name) for name in self.columns if name not in csv_files.COLUMNS)
         self.currencies = {merchant.currency}
 
     def chunks(self, size: int = CHUNK) -> Iterator[Chunk]:
@@ -290,7 +280,7 @@ def _open(lines: Iterator[str]) -> tuple[Any, list[str]]:
         raise BadColumns("The file is not UTF-8 text. Save it as CSV in UTF-8.")
     mark = max(",;\t", key=first.count)
     columns = [name.strip().lower() for name in next(csv.reader([first], delimiter=mark), [])]
-    known = (*NEEDED, *OPTIONAL, *REPORT)
+    known = (*NEEDED, *OPTIONAL, *csv_files.COLUMNS)
     missing = [name for name in NEEDED if name not in columns]
     strange = [name for name in columns if name not in known]
     twice = sorted({name for name in columns if columns.count(name) > 1})

@@ -99,6 +99,13 @@ def _adjust(entry: Entry, reason: Reason, language: str, points_name: str) -> st
     return gettext("Adjusted by the shop: %(reason)s") % {"reason": reason.get("text", "")}
 
 
+def _before(entry: Entry, reason: Reason, language: str, points_name: str) -> str:
+    points = f"{reason.get('points', 0):+}"
+    if text := reason.get("text"):
+        return gettext("Before you were here: %(points)s, %(reason)s") % {"points": points, "reason": text}
+    return gettext("Before you were here: %(points)s") % {"points": points}
+
+
 def _expire(entry: Entry, reason: Reason, language: str, points_name: str) -> str:
     count = -entry.points
     return ngettext("%(count)s of your %(name)s expired", "%(count)s %(name)s expired", count) % {
@@ -127,6 +134,8 @@ _SENTENCES: dict[str, Callable[[Entry, Reason, str, str], str]] = {
     "purchase": _purchase,
     "refund": _refund,
     "adjust": _adjust,
+    "import": lambda *_: gettext("Your points from before"),
+    "import_history": _before,
     "expire": _expire,
     "redeem": _redeem,
     "redemption_cancelled": _given_back,

@@ -16,6 +16,7 @@ from lib.db.commands import (
     command,
     dry_run,
     inside_transaction,
+    snapshot,
 )
 from lib.db.statements import (
     Answer,
@@ -57,6 +58,7 @@ __all__ = [
     "is_postgres",
     "loaded",
     "look",
+    "snapshot",
     "time",
     "together",
     "update",

@@ -10,6 +10,7 @@ from django.db import IntegrityError, OperationalError, connection, transaction
 
 from lib import public_ids
 from lib.db.statements import confirmed
+from lib.db.values import is_postgres
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -137,6 +138,27 @@ def dry_run(wanted: bool = True) -> Iterator[None]:
         yield
     finally:
         _dry_run.reset(token)
+
+
+@contextmanager
+def snapshot() -> Iterator[None]:
+    """Within the block all reads see one moment, however long it takes; nobody waits for it, and it writes nothing."""
+    if connection.in_atomic_block:  # a test's own transaction
+        yield
+        return
+    here: Any = connection
+    mode = getattr(here, "transaction_mode", None)
+    if mode is not None:  # SQLite: IMMEDIATE would keep every writer waiting
+        here.transaction_mode = "DEFERRED"
+    try:
+        with transaction.atomic():
+            if is_postgres():
+                with connection.cursor() as cursor:
+                    cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            yield
+    finally:
+        if mode is not None:
+            here.transaction_mode = mode
 
 
 def after_commit(act: Callable[[], None]) -> None:

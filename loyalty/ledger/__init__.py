@@ -7,6 +7,7 @@ changed. `balance` answers what the doors show; `proof` rebuilds everything from
 
 from loyalty.ledger.balance import activating, ask_expiring, expiring, shape
 from loyalty.ledger.book import AccountInDebt, Book, NotEnoughPoints
+from loyalty.ledger.open_tables import TABLES
 from loyalty.ledger.proof import differences
 from loyalty.ledger.reading import (
     account_at,
@@ -39,6 +40,7 @@ from loyalty.ledger.rows import (
 from loyalty.ledger.states import AccountState, Cause, Grant, HoldState, LotState
 
 __all__ = [
+    "TABLES",
     "AccountInDebt",
     "AccountState",
     "Book",

@@ -69,6 +69,10 @@ class Book(Posting):
         account.lifetime_earned += usable + waiting
         self._post(account, kind=kind, points=usable, pending=waiting, lots=lots, cause=cause)
 
+    def recall(self, account: AccountState, *, cause: Cause, kind: str = "adjust") -> None:
+        """Write an entry that moves nothing: what happened elsewhere, as a line of the statement."""
+        self._post(account, kind=kind, points=0, lots=[], cause=cause)
+
     def settle(self, account: AccountState, *, at: datetime) -> None:
         """
         Do what time has done by `at`, in the order it happened: end holds, activate pending lots, expire

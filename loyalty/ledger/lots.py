@@ -48,7 +48,7 @@ def new_lot(grant: Grant, *, pays: int, is_pending: bool, cause: Cause) -> LotSt
         state=PENDING if is_pending else (OPEN if remaining else CLOSED),
         points=grant.points,
         remaining=remaining,
-        earned_at=cause.occurred_at,
+        earned_at=grant.earned_at or cause.occurred_at,
         activates_at=grant.activates_at if is_pending else cause.occurred_at,
         expires_at=grant.expires_at,
         purchase_id=cause.purchase_id,

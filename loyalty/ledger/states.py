@@ -83,13 +83,18 @@ class HoldState:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Points to give: at once, or pending until `activates_at` (None with `waits`: until released)."""
+    """
+    Points to give: at once, or pending until `activates_at` (None with `waits`: until released).
+
+    `earned_at` is for points that were earned before, elsewhere; without it they are earned now.
+    """
 
     points: int
     rule: str = ""
     activates_at: datetime | None = None
     expires_at: datetime | None = None
     waits: bool = False
+    earned_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,24 +1,20 @@
 """Purchase history from a CSV file."""
 
-import csv
-import gzip
-import io
 import sys
 import time
 from argparse import ArgumentParser
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
-from tqdm import tqdm
 
 from lib import cycles, db, shares
 from lib.errors import DomainError
 from loyalty import purchase_file
-from loyalty.purchase_file import Counts, Refusal
+from loyalty.csv_files import Progress, Report, opened
+from loyalty.purchase_file import Counts
 from merchants.models import Merchant
 
 # Starting processes takes longer than recording less than this.
@@ -120,7 +116,7 @@ def load(
 class Heard:
     """What the processes said so far: the counts of each, and how far each is in the file."""
 
-    def __init__(self, report: "Report", progress: "Progress"):
+    def __init__(self, report: Report, progress: Progress):
         self.report, self.progress = report, progress
         self.counts: dict[int, Counts] = {}
         self.places: dict[int, int] = {}
@@ -133,85 +129,9 @@ class Heard:
         match message:
             case Counts() as counts, int(place):
                 self.counts[part], self.places[part] = counts, place
-                self.progress.tell(self.total, place=sum(self.places.values()) // len(self.places))
+                self.progress.tell(self.total.lines, place=sum(self.places.values()) // len(self.places))
             case columns, refusal:
                 self.report.add(columns, refusal)
-
-
-class opened:  # noqa: N801  (reads as a verb in a with statement)
-    """The file as text, and beneath it the raw file, whose position says how far we are."""
-
-    def __init__(self, path: Path):
-        self.path = path
-
-    def __enter__(self) -> tuple[IO[str], IO[bytes]]:
-        self.raw = self.path.open("rb")
-        body: Any = gzip.GzipFile(fileobj=self.raw) if self.path.suffix == ".gz" else self.raw
-        # Bytes that are not UTF-8 travel along as surrogates: their own line is refused, not the file.
-        self.text = io.TextIOWrapper(body, encoding="utf-8-sig", errors="surrogateescape", newline="")
-        return self.text, self.raw
-
-    def __exit__(self, *_: object) -> None:
-        self.text.close()
-        self.raw.close()
-
-
-class Progress:
-    """A bar on a terminal; elsewhere a line for each tenth."""
-
-    def __init__(self, *, size: int):
-        self.size, self.tenth = max(size, 1), 0
-        self.bar = tqdm(
-            total=size,
-            unit="B",
-            unit_scale=True,
-            disable=not sys.stderr.isatty(),
-            file=sys.stderr,
-            leave=False,
-        )
-
-    def __enter__(self) -> "Progress":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.bar.close()
-
-    def tell(self, counts: Counts, *, place: int) -> None:
-        if not self.bar.disable:
-            self.bar.update(place - self.bar.n)
-            self.bar.set_postfix_str(f"{counts.lines:,} lines")
-        elif (tenth := place * 10 // self.size) > self.tenth:
-            self.tenth = tenth
-            sys.stderr.write(f"{tenth * 10} %: {counts.lines:,} lines\n")
-
-
-class Report:
-    """The refused lines with their reasons, in a file that is made when there is the first one."""
-
-    def __init__(self, source: Path):
-        name = source.name.removesuffix(".gz").removesuffix(".csv")
-        self.path = source.with_name(f"{name}.errors.csv")
-        if self.path == source:  # a corrected report is being imported: do not write over it
-            self.path = source.with_name(f"{name}.errors.errors.csv")
-        self.file: IO[str] | None = None
-        self.path.unlink(missing_ok=True)
-
-    def add(self, columns: Sequence[str], refusal: Refusal) -> None:
-        kept = [place for place, name in enumerate(columns) if name not in purchase_file.REPORT]
-        if self.file is None:
-            self.file = self.path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
-            self.writer = csv.writer(self.file)
-            self.writer.writerow([*purchase_file.REPORT, *(columns[place] for place in kept)])
-        fields = [refusal.row[place] if place < len(refusal.row) else "" for place in kept]
-        self.writer.writerow([refusal.line, refusal.code, refusal.reason, *map(shown, fields)])
-
-    def close(self) -> None:
-        if self.file:
-            self.file.close()
-
-
-def shown(text: str) -> str:
-    return text[:500].replace("\x00", "\\x00")
 
 
 def said(counts: Counts, *, seconds: float, dry_run: bool) -> str:
