@@ -2,7 +2,7 @@
 
 from django.db.models import F
 
-from customers.models import Consent, Customer, Identifier, NotTheSame, Referral, Touchpoint
+from customers.models import Consent, Customer, Identifier, NotTheSame, Referral, Segment, Touchpoint
 from merchants.open_rows import Arrival, Line, Row, Table
 
 
@@ -17,12 +17,19 @@ SECTIONS = [
     Table("customer", Customer, order=(F("merged_into").asc(nulls_first=True), "pk")),
     Table("identifier", Identifier),
     Table("consent", Consent),
+    Table(
+        "segment",
+        Segment,
+        blank={"members": 0, "refreshed_at": None, "seconds": None, "leased_until": None},
+    ),
     Table("not_the_same", NotTheSame),
     Table("referral", Referral, ids={"purchase_id": "pur"}),
     Table("touchpoint", Touchpoint, blank={"relayed_at": None}, arrives=_is_history),
 ]
 
 LEFT_OUT = {
+    "customers.SegmentMember": "Counted again within a minute.",
+    "customers.Watermark": "How far this installation has read its diary.",
     "customers.SignInCode": "Gone after a day.",
     "customers.Sighting": "Keyed hashes of devices and addresses, which no other installation can compare.",
 }

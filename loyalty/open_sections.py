@@ -6,6 +6,8 @@ from loyalty import ledger, program_file
 from loyalty.models import (
     CustomerDay,
     EarningRule,
+    Household,
+    HouseholdMember,
     Membership,
     Merge,
     Program,
@@ -13,6 +15,7 @@ from loyalty.models import (
     Purchase,
     Reference,
     Refund,
+    RevenueDay,
     RuleCount,
     Tier,
     TierChange,
@@ -67,7 +70,15 @@ SECTIONS = [
         ids={"membership_id": "mem"},
         order=("membership_id", "rule", "period", "starts"),
     ),
+    Table(
+        "revenue_day",
+        RevenueDay,
+        ids={"customer_id": "cus"},
+        order=("customer_id", "day", "currency"),
+    ),
     Table("merge", Merge),
+    Table("household", Household),
+    Table("household_member", HouseholdMember),
 ]
 
-LEFT_OUT: dict[str, str] = {}
+LEFT_OUT = {"loyalty.RfmScore": "Made anew from the days of all customers, every hour."}

@@ -7,8 +7,11 @@ from rewards.models import (
     CodePool,
     GiftCard,
     GiftCardEntry,
+    PerkGrant,
+    PerkUse,
     PoolCode,
     Redemption,
+    Reservation,
     Reward,
     Voucher,
     VoucherUse,
@@ -46,6 +49,10 @@ def _voucher(line: Line, row: Row, arrival: Arrival) -> None:
         ] += 1
 
 
+def _perk_grant(line: Line, row: Row, arrival: Arrival) -> None:
+    row["reference"] = arrival.text(row["reference"])  # names the touchpoint that reached the level
+
+
 def _gift_card(line: Line, row: Row, arrival: Arrival) -> None:
     _seal_code(line, row, arrival)
     if not line["code"] and not arrival.has_keys and row["balance_minor"]:
@@ -61,6 +68,9 @@ def _pool_code(line: Line, row: Row, arrival: Arrival) -> None:
 SECTIONS = [
     Table("reward", Reward),
     Table("redemption", Redemption, ids={"hold_id": "hld", "entry_id": "ent"}),
+    Table("reservation", Reservation, ids={"hold_id": "hld"}),
+    Table("perk_grant", PerkGrant, arrives=_perk_grant),
+    Table("perk_use", PerkUse),
     Table("voucher", Voucher, shows=_open_code, arrives=_voucher, opened={"sealed_code": "code"}),
     Table("voucher_use", VoucherUse),
     Table("code_pool", CodePool),

@@ -54,9 +54,13 @@ def _land(rows: Sequence[Row], arrival: Arrival) -> None:
     )
 
 
+def _name_rule(line: Line, row: Row, arrival: Arrival) -> None:
+    row["rule"] = arrival.text(row["rule"])  # what a level gave is named by its grant
+
+
 TABLES = [
     Table("account", Account, blank={"head": ""}),
-    Table("lot", Lot, ids={"purchase_id": "pur"}),
+    Table("lot", Lot, ids={"purchase_id": "pur"}, arrives=_name_rule),
     Table("hold", Hold, ids={"entry_id": "ent"}),
     Table(
         "entry",
