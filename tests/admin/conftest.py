@@ -77,7 +77,13 @@ def next_door(bar_nilo, bo, noon):
         merchant=bar_nilo, connection=machine, event_id="nilo-1", type="purchase", body='{"who": "Bo"}',
         status="failed", due_at=noon, occurred_at=noon, received_at=noon,
     )  # fmt: skip
-    holds.create(customer=bo, points=1, reference="NH-1", at=noon)
+    _talks(bar_nilo, bo, noon)
+    _gives(bar_nilo, bo, noon)
+    return bar_nilo
+
+
+def _talks(bar_nilo, bo, noon):
+    """What the shop says to customers and to other machines."""
     ear, _ = endpoints.add(merchant=bar_nilo, url="https://1.1.1.1/nilo", kinds=["tier.*"], at=noon)
     outbox.test(endpoint=ear, at=noon)
     Segment.objects.create(
@@ -91,6 +97,11 @@ def next_door(bar_nilo, bo, noon):
     Template.objects.create(merchant=bar_nilo, name="welcome", subject="Nilo greets", body="Hello")
     ChannelSettings.objects.create(merchant=bar_nilo, kind="email")
     SendingLimits.objects.create(merchant=bar_nilo)
+
+
+def _gives(bar_nilo, bo, noon):
+    """What the shop gives for points, for levels and for money."""
+    holds.create(customer=bo, points=1, reference="NH-1", at=noon)
     mug = put_up(bar_nilo.programs.get(), "mug", kind="gift", cost=1)
     redemptions.redeem(customer=bo, reward=mug, reference="N-3", at=noon, by="till")
     db.command(vouchers.issue)(
@@ -113,7 +124,6 @@ def next_door(bar_nilo, bo, noon):
         by="test",
         customer=bo,
     )
-    return bar_nilo
 
 
 def scoped_models():
