@@ -16,6 +16,7 @@ def every(seconds: float, task: str) -> dict[str, Any]:
 SCHEDULE: dict[str, dict[str, Any]] = {
     "inbox": every(5, "connectors.tasks.drain"),
     "diary": every(5, "customers.tasks.relay"),
+    "messages": every(5, "engagement.tasks.send"),
     "points": every(60, "loyalty.tasks.settle"),
     "tiers": every(600, "loyalty.tasks.review_tiers"),
     "sales that wait for somebody": every(600, "loyalty.tasks.match"),

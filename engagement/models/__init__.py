@@ -1,5 +1,26 @@
 """
 What we say to customers and what they answer.
 
-Configuration is edited by the merchant; every message, run and answer is a fact with its own row.
+`Message` is one thing said once to one customer on one channel: unique per merchant, key and channel, where
+the key names what it is about, so that it is said at most once for ever. It waits as a row until it is due,
+is decided when it is sent (consent, suppression, caps, quiet hours) and keeps why it was not sent.
+`Suppression` is a contact that must not be written to, as a keyed hash. `OptIn` is a yes that waits for
+its confirmation, `PushSubscription` a browser that may be told. Templates, channel settings and sending
+limits are the merchant's configuration and are edited; messages and suppressions are facts, moved by
+`engagement.messages` and `engagement.suppressions`.
 """
+
+from engagement.models.channel import ChannelSettings, SendingLimits
+from engagement.models.message import Message
+from engagement.models.reach import OptIn, PushSubscription, Suppression
+from engagement.models.template import Template
+
+__all__ = [
+    "ChannelSettings",
+    "Message",
+    "OptIn",
+    "PushSubscription",
+    "SendingLimits",
+    "Suppression",
+    "Template",
+]

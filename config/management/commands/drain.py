@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from connectors import inbox
 from customers import journey
+from engagement import messages
 from loyalty import bonuses, expiry, matching, tier_reviews
 from merchants.models import Merchant
 
@@ -24,8 +25,8 @@ MOST_ROUNDS = 10_000  # a piece that always finds something would else never end
 class Command(BaseCommand):
     help = (
         "Do everything that is due now: messages of other machines, touchpoints, sales that wait for their "
-        "customer, points that become usable or expire, birthdays, tiers. A shop without a worker runs it "
-        "from cron; a worker does the same pieces continuously, and both at once do no harm."
+        "customer, points that become usable or expire, birthdays, tiers, messages to customers. A shop without "
+        "a worker runs it from cron; a worker does the same pieces continuously, and both at once do no harm."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -84,6 +85,7 @@ def pieces(*, merchant: Merchant | None, at: datetime) -> dict[str, Count]:
         "birthdays": lambda: bonuses.give_birthdays(at=at, merchant=merchant),
         "tier_sets": lambda: tier_reviews.publish_due(at=at, merchant=merchant),
         "tiers": lambda: tier_reviews.review_due(at=at, merchant=merchant),
+        "messages": lambda: messages.send_due(at=at, merchant=merchant),
     }
 
 

@@ -1,0 +1,26 @@
+"""Messages that are due, for the worker."""
+
+import time
+
+from celery import shared_task
+from django.utils import timezone
+
+from engagement import messages
+
+LINGER_SECONDS = 0.3
+MOST_SECONDS = 60.0
+
+
+@shared_task
+def send() -> None:
+    """Send what is due until nothing is, for a minute at most: the next sweep goes on."""
+    ends = time.monotonic() + MOST_SECONDS
+    has_lingered = False
+    while time.monotonic() < ends:
+        if messages.send_due(at=timezone.now(), limit=1_000, until=ends):
+            has_lingered = False
+        elif has_lingered:
+            return
+        else:
+            time.sleep(LINGER_SECONDS)
+            has_lingered = True
