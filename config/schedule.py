@@ -17,6 +17,8 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "inbox": every(5, "connectors.tasks.drain"),
     "diary": every(5, "customers.tasks.relay"),
     "messages": every(5, "engagement.tasks.send"),
+    "flows": every(5, "engagement.tasks.step"),
+    "dates of flows": every(600, "engagement.tasks.scan"),
     "points": every(60, "loyalty.tasks.settle"),
     "tiers": every(600, "loyalty.tasks.review_tiers"),
     "sales that wait for somebody": every(600, "loyalty.tasks.match"),

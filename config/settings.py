@@ -75,6 +75,7 @@ TOUCHPOINT_LISTENERS: list[tuple[str, tuple[str, ...]]] = [
     ("loyalty.members.on_contacts", ("identifier.verified", "customer.converted")),
     ("loyalty.bonuses.on_touchpoints", ("told",)),
     ("loyalty.referrals.on_sales", ("customer.converted", "purchase.refunded", "purchase.voided")),
+    ("engagement.flows.on_touchpoints", ("*",)),
 ]
 
 # What each room keeps about people: see customers/erasure.py. A test fails for a table that is not listed.

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from connectors import inbox
 from customers import journey
-from engagement import messages
+from engagement import flows, messages
 from loyalty import bonuses, expiry, matching, tier_reviews
 from merchants.models import Merchant
 
@@ -85,6 +85,8 @@ def pieces(*, merchant: Merchant | None, at: datetime) -> dict[str, Count]:
         "birthdays": lambda: bonuses.give_birthdays(at=at, merchant=merchant),
         "tier_sets": lambda: tier_reviews.publish_due(at=at, merchant=merchant),
         "tiers": lambda: tier_reviews.review_due(at=at, merchant=merchant),
+        "flow_dates": lambda: flows.scan_due(at=at, merchant=merchant),
+        "flows": lambda: flows.step_due(at=at, merchant=merchant),
         "messages": lambda: messages.send_due(at=at, merchant=merchant),
     }
 

@@ -197,7 +197,10 @@ class Webhook(Part):
     data: Annotated[dict[Name, Scalar], Field(max_length=20)] = {}
 
 
-Shares = Annotated[dict[Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,8}$")], Arm], Field(min_length=2, max_length=5)]
+Shares = Annotated[
+    dict[Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,8}$")], Arm],
+    Field(min_length=2, max_length=5),
+]
 
 
 class Step(Part):
@@ -238,9 +241,7 @@ class Step(Part):
             yield f"split-{name}", arm.steps
 
 
-VERBS = (
-    *("wait", "wait_for", "if_", "split", "message", "points", "voucher", "webhook", "note", "exit"),
-)
+VERBS = (*("wait", "wait_for", "if_", "split", "message", "points", "voucher", "webhook", "note", "exit"),)
 
 
 def _shown(name: str) -> str:
@@ -326,7 +327,9 @@ def _short(value: Any) -> Any:
     # Times of day are said as they are typed: 09:00, not 09:00:00.
     if isinstance(value, Mapping):
         return {
-            name: one[:5] if name == "until" and isinstance(one, str) and one.endswith(":00") and len(one) == 8 else _short(one)
+            name: one[:5]
+            if name == "until" and isinstance(one, str) and one.endswith(":00") and len(one) == 8
+            else _short(one)
             for name, one in value.items()
         }
     return [_short(one) for one in value] if isinstance(value, list | tuple) else value

@@ -12,7 +12,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from engagement import experiments
-from engagement.flow_document import Document, Match, Step, Test, Tests, Until, When, span
+from engagement.flows.document import Document, Match, Step, Test, Tests, Until, When, span
+
+__all__ = [
+    "GIVING", "Facts", "FlowPlan", "Move", "arm_of", "ends", "holds", "is_match", "is_when", "next_time", "ready",
+    "span", "text",
+]  # fmt: skip
 
 Data = Mapping[str, Any]
 GIVING = ("points", "voucher")
