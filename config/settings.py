@@ -82,6 +82,8 @@ TOUCHPOINT_LISTENERS: list[tuple[str, tuple[str, ...]]] = [
 PERSONAL_DATA = [
     "api.personal_data.HOLDINGS",
     "connectors.personal_data.HOLDINGS",
+    "engagement.personal_data.HOLDINGS",
+    "engagement.flows.holdings.HOLDINGS",
     "rewards.personal_data.HOLDINGS",
     "loyalty.personal_data.HOLDINGS",
     "customers.personal_data.HOLDINGS",

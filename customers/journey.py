@@ -17,18 +17,8 @@ Row = dict[str, Any]
 
 # How the kinds begin that the house notes itself; nobody outside may tell one of these.
 OURS = (
-    *(
-        "bonus.",
-        "consent.",
-        "customer.",
-        "flow.",
-        "gift_card.",
-        "hold.",
-        "identifier.",
-        "points.",
-        "purchase.",
-    ),
-    *("redemption.", "referral.", "refund.", "reward.", "tier.", "voucher."),
+    *("bonus.", "consent.", "customer.", "flow.", "gift_card.", "hold.", "identifier.", "message."),
+    *("points.", "purchase.", "redemption.", "referral.", "refund.", "reward.", "tier.", "voucher."),
 )
 
 

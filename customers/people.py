@@ -300,9 +300,9 @@ def change(
     :raises IdentifierTaken: another customer has one of the identifiers
     :raises CustomerErased: there is nobody to change
     """
-    if unknown := fields.keys() - {"name", "birthday", "language"}:
+    if unknown := fields.keys() - {"name", "birthday", "language", "timezone"}:
         raise TypeError(f"a customer's {sorted(unknown)} is not changed here")
-    check(**fields)
+    check(**{name: value for name, value in fields.items() if name != "timezone"})
     locked = _lock(customer)
     if given:
         _add_identifiers(locked, given, at=at, by=by, verified=True)

@@ -24,7 +24,7 @@ def _forget_touchpoints(traces: Traces) -> None:
 
 def _forget_name(traces: Traces) -> None:
     for row in Customer.objects.filter(merchant=traces.customer.merchant_id, pk__in=traces.ids):
-        row.name = row.birthday = row.language = ""
+        row.name = row.birthday = row.language = row.timezone = ""
         row.birthday_set_at = None
         # Erasing ends a merge: an erased alias must not look like somebody who is still here.
         row.status, row.merged_into, row.erased_at = Customer.Status.ERASED, None, traces.at
@@ -71,7 +71,9 @@ def _referrals(traces: Traces) -> list[dict[str, Any]]:
 def _customer(traces: Traces) -> list[dict[str, Any]]:
     rows = Customer.objects.filter(merchant=traces.customer.merchant_id, pk__in=traces.ids).order_by("pk")
     return plain(
-        rows, "name", "status", "birthday", "birthday_set_at", "language", "referral_code", "created_at"
+        rows,
+        *("name", "status", "birthday", "birthday_set_at", "language", "timezone", "referral_code"),
+        "created_at",
     )
 
 

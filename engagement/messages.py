@@ -24,9 +24,12 @@ from django.db.models import Q
 
 from customers.models import Customer
 from engagement.models import Message, Template
+from engagement.sending import send_due
 from lib import db, public_ids
 from lib.wake import wake
 from merchants.models import Merchant
+
+__all__ = ["Draft", "queue_all", "resend", "send_due", "withdraw"]
 
 Purpose = Literal["transactional", "marketing", "service"]
 CHUNK = 1_000
@@ -132,8 +135,15 @@ def withdraw(
     )
 
 
-def send_due(
-    *, at: datetime, merchant: Merchant | None = None, limit: int = 1_000, until: float | None = None
-) -> int:
-    """Send what is due; return how many messages were settled."""
-    return 0
+@db.command
+def resend(*, message: Message, at: datetime) -> bool:
+    """
+    Send a message again that failed, or of which nobody knows; False when it is neither.
+
+    Only a person decides this: of an unknown one the customer may have got it already.
+    """
+    again = Message.objects.filter(pk=message.pk, status__in=(Message.Status.UNKNOWN, Message.Status.FAILED))
+    is_again = again.update(status=Message.Status.QUEUED, reason="", error="", due_at=at, ended_at=None)
+    if is_again:
+        wake("engagement.tasks.send")
+    return bool(is_again)

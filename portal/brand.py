@@ -3,8 +3,8 @@
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 
+from lib import colors
 from merchants.models import Merchant
-from portal import colors
 
 YEAR_SECONDS = 365 * 24 * 3600
 

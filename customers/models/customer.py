@@ -4,6 +4,7 @@ from django.utils.translation import gettext_lazy as _
 
 from lib.models import Row
 from merchants.models import Merchant
+from merchants.models.merchant import validate_timezone
 
 
 class Customer(Row):
@@ -33,6 +34,9 @@ class Customer(Row):
     )
     birthday_set_at = models.DateTimeField(null=True, blank=True, editable=False)
     language = models.CharField(max_length=10, blank=True)
+    timezone = models.CharField(
+        max_length=60, blank=True, default="", db_default="", validators=[validate_timezone]
+    )
     referral_code = models.CharField(max_length=12, editable=False)
     created_at = models.DateTimeField(editable=False)
     erased_at = models.DateTimeField(null=True, blank=True, editable=False)

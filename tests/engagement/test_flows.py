@@ -1,13 +1,18 @@
 """Flows: somebody starts, goes on step by step, and leaves at once when there is a reason."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import count
 
 import pytest
 
+from customers import erasure
 from customers.identifiers import Given
+from customers.models import Touchpoint
 from engagement import experiments, flows
-from engagement.models import Flow, FlowRun, FlowStep, FlowVersion, Message
-from loyalty import balances, members, purchases
+from engagement.flows.publishing import NotPublished
+from engagement.models import Flow, FlowRun, FlowStep, FlowVersion, Holdout, Message
+from lib import db
+from loyalty import balances, members, merges, purchases
 from rewards.models import Voucher
 from tests.engagement.flowing import (
     BASKET,
@@ -30,6 +35,15 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 @pytest.fixture
 def basket(cafe, noon):
     return put_on(cafe, BASKET, noon)
+
+
+cards = count(4_200_000_000)
+
+
+def join(cafe, noon):
+    """A new member with a card."""
+    card = Given("card", str(next(cards)))
+    return members.enroll(merchant=cafe, identifiers=[card], at=noon, by="test")
 
 
 # --- starting and going on ------------------------------------------------------------------------------
@@ -90,9 +104,6 @@ def test_stepping_twice_says_nothing_twice(basket, ana, noon):
 def test_what_did_not_happen_at_a_merchant_with_flows_costs_one_statement(
     basket, ana, noon, django_assert_num_queries
 ):
-    from customers.models import Touchpoint
-    from lib import db
-
     note(ana, "page.viewed", noon)
     heard = list(Touchpoint.objects.filter(kind="page.viewed").select_related("merchant", "customer"))
     with db.watching() as watch:
@@ -102,11 +113,8 @@ def test_what_did_not_happen_at_a_merchant_with_flows_costs_one_statement(
 
 
 def test_a_chunk_costs_few_statements_however_many_it_concerns(basket, cafe, noon):
-    from customers.models import Touchpoint
-    from lib import db
-
     def statements(count):
-        people = [members.enroll(merchant=cafe, identifiers=[], at=noon, by="test") for _ in range(count)]
+        people = [join(cafe, noon) for _ in range(count)]
         for place, one in enumerate(people):
             note(one, "basket.updated", noon, basket=f"B-{one.pk}-{place}")
         heard = list(
@@ -187,8 +195,6 @@ def test_switching_off_ends_what_runs_and_takes_back_what_was_not_sent(basket, a
 
 
 def test_who_leaves_hears_nothing_more(basket, ana, noon):
-    from customers import erasure
-
     happens(ana, "basket.updated", noon, basket="B-1")
     erasure.erase(customer=ana, at=noon, by="test")
     pass_to(noon + HOUR)
@@ -309,7 +315,7 @@ steps: [{split: {a: {share: 30, steps: [{note: A}]}, b: {share: 70}}}]
 """,
         noon,
     )
-    people = [members.enroll(merchant=cafe, identifiers=[], at=noon, by="test") for _ in range(60)]
+    people = [join(cafe, noon) for _ in range(60)]
     for one in people * 2:
         note(one, "visit.made", noon)
     relay(noon)
@@ -326,7 +332,7 @@ steps: [{split: {a: {share: 30, steps: [{note: A}]}, b: {share: 70}}}]
 
 def test_who_is_held_out_is_recorded_and_compared(cafe, noon):
     put_on(cafe, BASKET, noon, holdout=50)
-    people = [members.enroll(merchant=cafe, identifiers=[], at=noon, by="test") for _ in range(30)]
+    people = [join(cafe, noon) for _ in range(30)]
     for one in people:
         note(one, "basket.updated", noon, basket=f"B-{one.pk}")
     relay(noon)
@@ -342,8 +348,6 @@ def test_who_is_held_out_is_recorded_and_compared(cafe, noon):
 
 
 def test_the_always_on_holdout_reaches_marketing_only(cafe, noon):
-    from engagement.models import Holdout
-
     Holdout.objects.create(merchant=cafe, percent=50)
     put_on(cafe, BASKET, noon)
     put_on(
@@ -352,7 +356,7 @@ def test_the_always_on_holdout_reaches_marketing_only(cafe, noon):
         "steps: [{message: {template: must, purpose: service}}]}",
         noon,
     )
-    people = [members.enroll(merchant=cafe, identifiers=[], at=noon, by="test") for _ in range(30)]
+    people = [join(cafe, noon) for _ in range(30)]
     for one in people:
         note(one, "basket.updated", noon, basket=f"B-{one.pk}")
     relay(noon)
@@ -370,7 +374,7 @@ def test_the_always_on_holdout_reaches_marketing_only(cafe, noon):
 
 
 def test_points_and_a_voucher_are_given_once(cafe, ana, program, noon):
-    put_up(program, "coffee", kind="free_item", cost=100, stock=5, skus=["C"])
+    put_up(program, "coffee", cost=100, stock=5)
     put_on(
         cafe,
         "{id: gift, name: A gift, trigger: {touchpoint: visit.made, key: customer}, "
@@ -452,8 +456,6 @@ def test_where_no_channel_reaches_the_customer_each_reason_is_kept(cafe, ana, no
 
 
 def test_a_webhook_step_notes_a_touchpoint_that_others_hear(cafe, ana, noon):
-    from customers.models import Touchpoint
-
     put_on(
         cafe,
         "{id: hook, name: Hook, trigger: {touchpoint: visit.made, key: customer}, "
@@ -471,8 +473,6 @@ def test_a_webhook_step_notes_a_touchpoint_that_others_hear(cafe, ana, noon):
 
 
 def test_somebody_who_was_merged_is_written_to_as_who_they_are_now(basket, cafe, ana, noon):
-    from loyalty import merges
-
     twin = members.enroll(merchant=cafe, identifiers=[Given("card", "4000000009")], at=noon, by="test")
     happens(twin, "basket.updated", noon, basket="B-1")
     merges.merge(source=twin, target=ana, reason="one person", at=noon, by="test")
@@ -495,12 +495,10 @@ def test_reward_now_affordable_is_said_once_for_the_dearest(cafe, ana, program, 
         relay(noon)
     pass_to(noon)
 
-    assert [(run.key, run.data["reward"]) for run in FlowRun.objects.all()] == [("mug", "mug")]
+    assert [(run.key, run.data["reward"]) for run in FlowRun.objects.all()] == [("mug", "Free espresso")]
 
 
 def test_a_flow_of_an_empty_shop_is_refused_to_be_switched_on(cafe, noon):
-    from engagement.flows.publishing import NotPublished
-
     flow = Flow.objects.create(merchant=cafe, slug="empty", name="Empty", created_at=noon)
     with pytest.raises(NotPublished):
         flows.switch(flow=flow, on=True, at=noon, by="test")

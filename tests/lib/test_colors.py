@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal import colors
+from lib import colors
 
 CSS = Path(__file__).parents[2] / "static/portal/portal.css"
 ANY_COLOR = st.integers(0, 0xFFFFFF).map(lambda number: f"#{number:06x}")
