@@ -90,7 +90,11 @@ PERSONAL_DATA = [
 ]
 
 # Parts of the program file that belong to rooms above loyalty: see loyalty/program_sections.py.
-PROGRAM_SECTIONS = ["connectors.program_section.SECTION", "rewards.program_section.SECTION"]
+PROGRAM_SECTIONS = [
+    "connectors.program_section.SECTION",
+    "rewards.program_section.SECTION",
+    "engagement.program_section.SECTION",
+]
 
 # Functions of a merchant's id (None: everybody's) that yield what does not add up: `verify_ledger` asks them.
 BOOKS = ["loyalty.ledger.differences", "rewards.gift_cards.differences"]

@@ -9,10 +9,11 @@ row, never in the broker.
 
 from engagement.flows.dates import scan_due
 from engagement.flows.hearing import on_touchpoints
-from engagement.flows.publishing import publish, publish_step, shown, switch, switch_step
+from engagement.flows.publishing import archive_step, publish, publish_step, shown, switch, switch_step
 from engagement.flows.stepping import step_due
 
 __all__ = [
+    "archive_step",
     "on_touchpoints",
     "publish",
     "publish_step",

@@ -73,14 +73,17 @@ class People:
 
     def _standing(self, customer: Customer, language: str) -> dict[str, Any]:
         balance = self.balance(customer)
+        missing = {"items": "", "url": "", "amount": ""}
         if balance is None or self._plan is None:
-            return dict.fromkeys(("balance", "to_next", "expiring_points"), 0) | dict.fromkeys(
-                ("points_name", "tier", "next_tier", "expiring_on", "perks"), ""
+            return (
+                missing
+                | dict.fromkeys(("balance", "to_next", "expiring_points"), 0)
+                | dict.fromkeys(("points_name", "tier", "next_tier", "expiring_on", "perks"), "")
             )
         tier = balance["tier"]
         soonest = next(iter(balance["expiring"]), None)
         level = self._plan.tiers.level(tier["name"] or "")
-        return {
+        return missing | {
             "balance": balance["available"],
             "points_name": self._plan.points_name,
             "tier": tier["name"] or "",

@@ -9,7 +9,7 @@ heard exactly once.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from customers.models import Customer, Touchpoint
@@ -20,9 +20,13 @@ from engagement.flows.runs import HEARD, RunState
 from engagement.flows.starts import Offer, Start
 from lib import db
 from lib.wake import wake
+from loyalty import programs
 from merchants.models import Merchant
 
+# What happened longer ago starts nothing: an import of last year's members is no reason to greet them.
+STALE = timedelta(days=3)
 SEGMENT_ENTERED = "segment.entered"
+TIER_CHANGED = "tier.changed"
 
 
 @dataclass(slots=True)
@@ -43,10 +47,7 @@ class Told:
     touchpoint: Touchpoint
     customer_id: int
 
-    @property
-    def data(self) -> dict[str, Any]:
-        data = self.touchpoint.data
-        return data if isinstance(data, dict) else {}
+    data: dict[str, Any]
 
 
 @db.inside_transaction
@@ -55,7 +56,7 @@ def on_touchpoints(touchpoints: Sequence[Touchpoint], at: datetime) -> None:
     told: dict[Merchant, list[Told]] = defaultdict(list)
     for one in touchpoints:
         if (number := _whose(one)) is not None:
-            told[one.merchant].append(Told(one, number))
+            told[one.merchant].append(Told(one, number, _data(one)))
     ears = listening([merchant.pk for merchant in told]) if told else {}
     for merchant, heard in told.items():
         if merchant.pk in ears:
@@ -67,6 +68,19 @@ def _whose(one: Touchpoint) -> int | None:
     if customer is None or customer.status in (Customer.Status.ERASED, Customer.Status.BLOCKED):
         return None
     return customer.merged_into_id or customer.pk
+
+
+def _data(one: Touchpoint) -> dict[str, Any]:
+    """Return what a touchpoint says; of a tier that changed also whether it went up or down."""
+    data = dict(one.data) if isinstance(one.data, dict) else {}
+    if one.kind == TIER_CHANGED:
+        try:
+            tiers = programs.current(merchant=one.merchant).tiers
+        except programs.NoProgram:
+            return data
+        is_up = tiers.rank(str(data.get("to"))) > tiers.rank(str(data.get("from")))
+        data["direction"] = "up" if is_up else "down"
+    return data
 
 
 def listening(merchants: Sequence[int]) -> dict[int, Ears]:
@@ -150,6 +164,8 @@ def _starts(merchant: Merchant, ears: Ears, heard: Sequence[Told], at: datetime)
     enough = affordable.Enough(merchant, at)
     for one in heard:
         touchpoint = one.touchpoint
+        if touchpoint.occurred_at < at - STALE:
+            continue
         for offer in ears.starts_with(touchpoint.kind):
             trigger = offer.plan.document.trigger
             key, data = "", one.data

@@ -42,9 +42,13 @@ def publish_step(*, merchant: Merchant, wanted: Document, at: datetime, by: str)
     said = document.plain(wanted)
     said.pop("on", None)
     if flow.document == said:
+        if flow.is_archived:
+            flow.is_archived = False
+            flow.save()
         return flow
     last = FlowVersion.objects.filter(flow=flow).aggregate(last=Max("number"))["last"] if flow.version else 0
     flow.name, flow.document, flow.version = wanted.name, said, (last or 0) + 1
+    flow.is_archived = False
     _watch_dates(flow, wanted, at=at)
     flow.save()
     FlowVersion.objects.create(
@@ -83,6 +87,16 @@ def switch_step(*, flow: Flow, on: bool, at: datetime, by: str) -> int:
         now.save()
     flow.is_on = now.is_on
     return ended
+
+
+@db.inside_transaction
+def archive_step(*, flow: Flow, at: datetime, by: str) -> None:
+    """Switch a flow off and put it away: its results are kept. Publishing it again brings it back."""
+    switch_step(flow=flow, on=False, at=at, by=by)
+    now = Flow.objects.get(pk=flow.pk)
+    if not now.is_archived:
+        now.is_archived = True
+        now.save()
 
 
 def _watch_dates(flow: Flow, wanted: Document, *, at: datetime) -> None:

@@ -16,7 +16,7 @@ from django.db.models import Exists, OuterRef
 
 from customers import journey
 from customers.models import Customer
-from engagement import messages
+from engagement import deciding, messages
 from engagement.flows import giving, plan, runs
 from engagement.flows.facts import People, people
 from engagement.flows.plan import GIVING, FlowPlan, Move
@@ -149,17 +149,12 @@ def _wait(work: Work, ready: FlowPlan, run: RunState, move: Move, customer: Cust
         assert wait is not None
         # A length of time counts from when the step was due, also if we come late; a time of day from now.
         begins = run.due_at if isinstance(wait, str) else work.at
-        until = plan.ends(wait, at=begins, zone=zone_of(work.merchant, customer))
+        until = plan.ends(wait, at=begins, zone=deciding.zone_of(customer))
         if until > work.at:
             run.rest(BEGUN, until=until)
             return None
     work.note(run, move, "waited")
     return move.next
-
-
-def zone_of(merchant: Merchant, customer: Customer) -> Any:
-    """Return the time zone somebody lives in: the shop's, as long as nothing else is known of a customer."""
-    return merchant.zone
 
 
 def _wait_for(work: Work, ready: FlowPlan, run: RunState, move: Move, customer: Customer) -> str | None:

@@ -13,7 +13,8 @@ class Flow(Row):
     One automated conversation of a merchant: what starts it, and the steps that follow.
 
     `document` is what was published last, `version` its number; what runs goes on with the version it
-    began with. `scanned_on` is the last local day whose dates were looked for, `scanned_to` the last
+    began with. An archived flow was taken out of the program file: it is off, and its results are kept.
+    `scanned_on` is the last local day whose dates were looked for, `scanned_to` the last
     customer that the scan of the day after has seen.
     """
 
@@ -23,6 +24,7 @@ class Flow(Row):
     slug = models.SlugField(max_length=60)
     name = models.CharField(max_length=120)
     is_on = models.BooleanField(_("on"), default=False)
+    is_archived = models.BooleanField(default=False, editable=False)
     document = models.JSONField(default=dict)
     version = models.PositiveIntegerField(default=0, editable=False)
     scanned_on = models.DateField(null=True, editable=False)
