@@ -56,3 +56,9 @@ MAKERS: dict[str, Callable[[], str]] = {
     "LOOKUP_KEY": lambda: secrets.token_urlsafe(32),
     "LEDGER_KEY": lambda: secrets.token_urlsafe(32),
 }
+
+
+def provider_settings(provider: str) -> dict[str, str]:
+    """Return what the environment says for a mail provider: every variable that begins with its name."""
+    start = f"{provider.upper()}_"
+    return {name: value for name, value in os.environ.items() if provider and name.startswith(start)}

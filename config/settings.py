@@ -12,7 +12,7 @@ from csp.constants import NONE, SELF
 from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
 
-from config.env import BASE_DIR, data_dir, env, key
+from config.env import BASE_DIR, data_dir, env, key, provider_settings
 from config.schedule import SCHEDULE
 from lib import embedded
 
@@ -52,6 +52,7 @@ INSTALLED_APPS = [
     "simple_history",
     "axes",
     "csp",
+    "anymail",
     "rest_framework",
     "django_filters",
     "drf_spectacular",
@@ -74,6 +75,7 @@ AUTH_USER_MODEL = "merchants.Staff"
 TOUCHPOINT_LISTENERS: list[tuple[str, tuple[str, ...]]] = [
     ("loyalty.members.on_contacts", ("identifier.verified", "customer.converted")),
     ("loyalty.bonuses.on_touchpoints", ("told",)),
+    ("engagement.optins.on_consents", ("consent.given",)),
     ("loyalty.referrals.on_sales", ("customer.converted", "purchase.refunded", "purchase.voided")),
     ("engagement.flows.on_touchpoints", ("*",)),
 ]
@@ -218,6 +220,15 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 EMAIL_URL = env.str("EMAIL_URL", default=f"filemail:///{DATA_DIR / 'mail'}")
 vars().update(env.email_url_config(EMAIL_URL))
 EMAIL_TIMEOUT = 10
+# Mail through a provider's API instead, like postmark or mailgun: its own settings stand in the environment
+# under the provider's name (POSTMARK_SERVER_TOKEN). What it tells of bounces comes to /hooks/mail/.
+MAIL_PROVIDER = env.str("MAIL_PROVIDER", default="")
+if MAIL_PROVIDER:
+    EMAIL_BACKEND = f"anymail.backends.{MAIL_PROVIDER}.EmailBackend"
+MAIL_WEBHOOK_SECRET = env.str("MAIL_WEBHOOK_SECRET", default="")
+ANYMAIL = {**provider_settings(MAIL_PROVIDER), "REQUESTS_TIMEOUT": (5, 20)}
+if MAIL_WEBHOOK_SECRET:
+    ANYMAIL["WEBHOOK_SECRET"] = MAIL_WEBHOOK_SECRET
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=f"no-reply@{urlsplit(BASE_URL).hostname}")
 
 # People: passwords, sessions, lockout --------------------------------------------------------------
@@ -278,7 +289,11 @@ CONTENT_SECURITY_POLICY = {
 # The theme of the admin runs Alpine (which evaluates its attributes) and writes style attributes; the
 # reference page of the API writes style elements. Nothing else is relaxed, and no outside host anywhere.
 CONTENT_SECURITY_POLICY_BY_PATH = {
-    "/admin/": {"script-src": [SELF, "'unsafe-eval'"], "style-src": [SELF, "'unsafe-inline'"]},
+    "/admin/": {
+        "script-src": [SELF, "'unsafe-eval'"],
+        "style-src": [SELF, "'unsafe-inline'"],
+        "frame-src": [SELF],  # a mail is looked at in a frame in which nothing runs
+    },
     "/api/docs": {"style-src": [SELF, "'unsafe-inline'"]},
 }
 
@@ -395,6 +410,8 @@ SPECTACULAR_SETTINGS: dict[str, object] = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
+# Networks that may be called although they are not public, like 10.0.0.0/8: a gateway in the own house.
+WEBHOOK_NETWORKS = env.list("WEBHOOK_NETWORKS", default=[])
 FILTERS_EMPTY_CHOICE_LABEL = _("Any")
 
 # Logs ----------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Every address of the service, by door."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
@@ -9,6 +10,8 @@ urlpatterns = [
     path("health/live", health.live),
     path("health/ready", health.ready),
     path("api/", include("api.urls")),
+    # Without its secret the door would believe anybody.
+    *([path("hooks/mail/", include("anymail.urls"))] if settings.MAIL_WEBHOOK_SECRET else []),
     path("hooks/", include("connectors.urls")),
     path("admin/", admin.site.urls),
     path("", include("portal.urls")),

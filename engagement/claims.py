@@ -163,6 +163,7 @@ def _guards(message: Message, send: Send, *, at: datetime) -> tuple[str, list[An
         )
         params += [message.merchant_id, message.channel, send.contact_hash]
     if send.needs_yes or send.refusable:
+        # Whether it was confirmed was decided before; that it was not taken back is what counts now.
         parts.append(
             "COALESCE((SELECT a.granted FROM customers_consent a WHERE a.customer_id = %s AND a.channel = %s "
             f"AND a.purpose = %s ORDER BY a.at DESC, a.id DESC LIMIT 1), {'false' if send.needs_yes else 'true'})"

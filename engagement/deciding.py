@@ -28,6 +28,10 @@ HOLDOUT = "holdout"
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 COUNTED = ("sending", "sent", "delivered", "bounced", "complained", "unknown")
 SILENT = "inbox"
+# What needs a second yes from the mailbox, and the places a yes comes from that is one already.
+DOUBLE = ("email", "marketing")
+OPTION = "double_opt_in"
+CONFIRMED = ("portal", "preferences", "confirmation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ class Facts:
     """What is known about the people, channels and limits of a batch."""
 
     contacts: Mapping[tuple[int, str], str] = field(default_factory=dict)
-    answers: Mapping[tuple[int, str, str], bool] = field(default_factory=dict)
+    answers: Mapping[tuple[int, str, str], tuple[bool, str]] = field(default_factory=dict)
     suppressed: frozenset[tuple[int, str, str]] = frozenset()
     channels: Mapping[tuple[int, str], ChannelSettings] = field(default_factory=dict)
     limits: Mapping[int, SendingLimits] = field(default_factory=dict)
@@ -95,7 +99,7 @@ def gather(batch: Sequence[Message], *, at: datetime) -> Facts:
     return Facts(
         contacts=contacts,
         answers={
-            (row.customer_id, row.channel, row.purpose): row.granted
+            (row.customer_id, row.channel, row.purpose): (row.granted, row.source)
             for row in Consent.objects.filter(customer__in=people).order_by("at", "pk")
         },
         suppressed=frozenset(
@@ -182,10 +186,28 @@ def _consent(message: Message, customer: Customer, channel: Channel, facts: Fact
     """Return why not: marketing needs a yes, service may be refused, transactional needs nothing."""
     if not channel.consent or message.purpose == "transactional":
         return ""
-    answer = facts.answers.get((customer.pk, channel.consent, message.purpose))
-    if answer is False:
+    granted, source = facts.answers.get((customer.pk, channel.consent, message.purpose), (None, ""))
+    if granted is False:
         return "unsubscribed"
-    return "no_consent" if answer is None and message.purpose == "marketing" else ""
+    if message.purpose != "marketing":
+        return ""
+    if granted is None:
+        return "no_consent"
+    is_open = _needs_second(message, channel, facts) and source not in CONFIRMED
+    return "unconfirmed" if is_open else ""
+
+
+def _needs_second(message: Message, channel: Channel, facts: Facts) -> bool:
+    if (channel.consent, message.purpose) != DOUBLE:
+        return False
+    row = facts.channels.get((message.merchant_id, channel.kind))
+    return row is None or row.options.get(OPTION, True) is not False
+
+
+def wants_confirmation(*, merchant_id: int) -> bool:
+    """Tell whether a merchant's e-mail marketing waits for a second yes: unless it was switched off."""
+    row = ChannelSettings.objects.filter(merchant=merchant_id, kind=DOUBLE[0]).first()
+    return row is None or row.options.get(OPTION, True) is not False
 
 
 def zone_of(customer: Customer) -> ZoneInfo:

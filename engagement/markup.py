@@ -17,6 +17,11 @@ _BOLD = re.compile(r"\*\*(?=\S)(.+?)(?<=\S)\*\*")
 _ONLY_LIQUID = re.compile(r"\s*(?:\{%.*?%\}\s*)+", re.DOTALL)
 _GAPS = re.compile(r"\n{3,}")
 _HREF = re.compile(r'href="([^"]*)"')
+# Mail programs read no style sheets for sure: what must be seen stands on the element itself.
+_BUTTON = (
+    '<p><a class="button" style="display:inline-block;padding:12px 24px;border-radius:8px;font-weight:600;'
+    'text-decoration:none;background:{{{{ fill }}}};color:{{{{ on_fill }}}}" href="{}">{}</a></p>'
+)
 _SAFE = ("http://", "https://", "mailto:", "tel:")
 
 
@@ -48,7 +53,7 @@ def _block(block: str) -> str:
     if _ONLY_LIQUID.fullmatch(block):
         return block
     if found := _LINK.fullmatch(block):
-        return f'<p class="act"><a class="button" href="{_marked(found[2])}">{_inline(found[1])}</a></p>'
+        return _BUTTON.format(_marked(found[2]), _inline(found[1]))
     parts = []
     for is_list, lines in groupby(block.split("\n"), key=lambda line: line.startswith("- ")):
         if is_list:

@@ -2,7 +2,7 @@
 
 from customers.erasure import Holding, Traces, deleted, nobody, shown, theirs
 from engagement import deciding
-from engagement.models import Message, OptIn, PushSubscription, Suppression
+from engagement.models import Message, OptIn, Suppression
 
 
 def _forget_messages(traces: Traces) -> None:
@@ -45,12 +45,6 @@ HOLDINGS = [
         "Deleted: a question that waits for its answer. The answer itself is a consent.",
         erase=deleted(OptIn),
         export=shown(OptIn, "channel", "purpose", "source", "wording", "asked_at", "confirmed_at"),
-    ),
-    Holding(
-        "engagement.PushSubscription",
-        "Deleted: it is the person's own browser.",
-        erase=deleted(PushSubscription),
-        export=shown(PushSubscription, "created_at"),
     ),
     *nobody(
         "engagement.Template",

@@ -127,7 +127,7 @@ class _Round:
         place = (message.merchant_id, message.channel)
         try:
             line = self.lines.to(message, self.facts)
-            taken = line.send(_letter(message, send, rendered))
+            taken = line.send(_letter(message, send, rendered, at=self.clock.now()))
         except NotTaken as error:
             return self._not_taken(message, send, error)
         except InDoubt as error:
@@ -226,7 +226,7 @@ def _render(message: Message, send: Send) -> Rendered:
     )
 
 
-def _letter(message: Message, send: Send, rendered: Rendered) -> Letter:
+def _letter(message: Message, send: Send, rendered: Rendered, *, at: datetime) -> Letter:
     is_marketing = message.purpose == "marketing"
     return Letter(
         message_id=message.pk,
@@ -238,6 +238,7 @@ def _letter(message: Message, send: Send, rendered: Rendered) -> Letter:
         text=rendered.text,
         short=rendered.short,
         is_marketing=is_marketing,
+        at=at,
         unsubscribe_url=subscriptions.link(message) if send.consent and is_marketing else "",
         extra={"customer_id": send.customer.pk},
     )

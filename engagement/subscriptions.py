@@ -10,12 +10,11 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from django.conf import settings
-from django.utils import translation
 from django.utils.translation import gettext as _
 
 from customers import consent
 from customers.models import Customer
-from engagement import deciding, templates
+from engagement import deciding
 from engagement.channels import CHANNELS
 from engagement.models import Message, Suppression
 from lib import db, public_ids
@@ -71,6 +70,12 @@ def find(*, merchant: Merchant, token: str) -> Message:
 @db.command
 def stop(*, message: Message, at: datetime) -> None:
     """Take back the yes to what this message was, at once: what waits for it is not sent. Repeating is harmless."""
+    withdraw_answer(message, at=at)
+
+
+@db.inside_transaction
+def withdraw_answer(message: Message, *, at: datetime) -> None:
+    """Take back the yes to what a message was, in the caller's transaction."""
     channel = CHANNELS[message.channel]
     purpose = message.purpose if message.purpose in PURPOSES else "marketing"
     _answer(
@@ -131,10 +136,11 @@ def wording(merchant: Merchant, channel: str, purpose: str) -> str:
 @db.command
 def suppress(
     *, merchant: Merchant, channel: str, contact: str, reason: str, at: datetime, by: str = ""
-) -> None:
-    """Write to this contact no more, whoever has it. Repeating changes nothing."""
+) -> Suppression:
+    """Write to this contact no more, whoever has it; return the row. Repeating changes nothing."""
     place = deciding.contact_hash(merchant.pk, contact)
     _suppress(merchant.pk, channel, place, hint(contact), reason, at=at, by=by)
+    return Suppression.objects.get(merchant=merchant, channel=channel, contact_hash=place)
 
 
 @db.command
@@ -193,8 +199,3 @@ def hint(contact: str) -> str:
 
 def _signature(message_id: int) -> str:
     return fingerprint("stop", str(message_id))[:TOKEN_LETTERS]
-
-
-def in_words_of(customer: Customer) -> translation.override:
-    """Return the context in which texts are in the customer's language."""
-    return translation.override(templates.language_of(customer))

@@ -9,9 +9,8 @@ messages without a text of their own are said in the e-mail's words.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -21,7 +20,7 @@ from liquid import BoundTemplate, Environment, StrictUndefined
 from liquid.exceptions import LiquidError
 
 from customers.models import Customer
-from engagement import markup
+from engagement import frame, markup
 from engagement.models import Template
 from lib.errors import Fault, Malformed, NotFound
 from merchants.models import Merchant
@@ -89,25 +88,33 @@ def render(
         if isinstance(template, Template)
         else find(template, customer.merchant, channel=channel, language=language)
     )
-    return fill(words, merchant=customer.merchant, language=language, data={**about(customer), **data})
+    channel = template.channel if isinstance(template, Template) else channel
+    values = {**about(customer), **data}
+    return fill(words, merchant=customer.merchant, language=language, data=values, channel=channel)
 
 
-def fill(words: Words, *, merchant: Merchant, language: str, data: Mapping[str, Any]) -> Rendered:
+def fill(
+    words: Words, *, merchant: Merchant, language: str, data: Mapping[str, Any], channel: str = "email"
+) -> Rendered:
     """
     Fill a text in with these values.
 
     :raises InvalidTemplate: a value that the text names is missing, or the text is no Liquid
     """
+    data = {**frame.palette(merchant.color), **data}
     try:
         text = markup.tidy(_parsed(markup.to_text(words.body)).render(**data))
         subject = " ".join(_parsed(words.subject).render(**data).split())[:SHORTEST_SUBJECT]
         content = markup.safe_links(_parsed(markup.to_html(words.body), is_html=True).render(**data))
     except LiquidError as error:
         raise InvalidTemplate(str(error), faults=[Fault("/body", "invalid_template", str(error))]) from error
+    words_only = Rendered(subject, content, text, subject or text)
     with translation.override(language):
-        html = _frame(subject=subject, content=content, merchant=merchant, data=data, language=language)
-        text = _with_foot(text, merchant=merchant, data=data)
-    return Rendered(subject, html, text, subject or text)
+        return replace(
+            words_only,
+            html=_framed(words_only, merchant=merchant, data=data, language=language),
+            text=_with_foot(text, channel=channel, merchant=merchant, data=data),
+        )
 
 
 def about(customer: Customer) -> dict[str, Any]:
@@ -159,7 +166,7 @@ def find(name: str, merchant: Merchant, *, channel: str, language: str) -> Words
 @cache
 def shipped(name: str, channel: str, language: str) -> Words | None:
     """Return a text we ship, None where there is none."""
-    place = _folder() / name / f"{channel}.{language}.liquid"
+    place = frame.folder() / name / f"{channel}.{language}.liquid"
     if not place.is_file():
         return None
     text = place.read_text(encoding="utf-8")
@@ -172,11 +179,11 @@ def shipped(name: str, channel: str, language: str) -> Words | None:
 @cache
 def sample(name: str) -> dict[str, Any]:
     """Return an example of each value that texts of this name may use; of an unknown name, of every one."""
-    place = _folder() / name / "sample.json"
+    place = frame.folder() / name / "sample.json"
     if place.is_file():
         return dict(json.loads(place.read_text(encoding="utf-8")))
     found: dict[str, Any] = {}
-    for other in sorted(_folder().glob("*/sample.json")):
+    for other in sorted(frame.folder().glob("*/sample.json")):
         found |= json.loads(other.read_text(encoding="utf-8"))
     return found
 
@@ -184,7 +191,7 @@ def sample(name: str) -> dict[str, Any]:
 @cache
 def names() -> list[str]:
     """Return the names of the texts we ship."""
-    return sorted({place.parent.name for place in _folder().glob("*/*.liquid")})
+    return sorted({place.parent.name for place in frame.folder().glob("*/*.liquid")})
 
 
 def check(template: Template) -> None:
@@ -196,11 +203,8 @@ def check(template: Template) -> None:
     merchant = template.merchant
     customer = Customer(merchant=merchant, name="Ana Lima")
     data = {**about(customer), **sample(template.name)}
-    fill(Words(template.subject, template.body), merchant=merchant, language=template.language, data=data)
-
-
-def _folder() -> Path:
-    return Path(settings.BASE_DIR) / "templates" / "messages"
+    words = Words(template.subject, template.body)
+    fill(words, merchant=merchant, language=template.language, data=data, channel=template.channel)
 
 
 @lru_cache(maxsize=2048)
@@ -208,9 +212,24 @@ def _parsed(text: str, is_html: bool = False) -> BoundTemplate:
     return (_HTML if is_html else _TEXT).from_string(text)
 
 
-def _frame(*, subject: str, content: str, merchant: Merchant, data: Mapping[str, Any], language: str) -> str:
-    return content
+def _framed(rendered: Rendered, *, merchant: Merchant, data: Mapping[str, Any], language: str) -> str:
+    """Return the whole document around the words."""
+    values = {
+        **frame.palette(merchant.color),
+        "subject": rendered.subject,
+        "preview": rendered.text.partition("\n\n")[2][:120] or rendered.text[:120],
+        "merchant_name": merchant.name,
+        "language": language,
+        "content": rendered.html,
+        "foot": str(frame.foot(merchant, data)),
+    }
+    return _parsed(frame.source(), is_html=True).render(**values)
 
 
-def _with_foot(text: str, *, merchant: Merchant, data: Mapping[str, Any]) -> str:
+def _with_foot(text: str, *, channel: str, merchant: Merchant, data: Mapping[str, Any]) -> str:
+    if channel == "email":
+        return f"{text}\n\n-- \n{frame.plain_foot(merchant, data)}"
+    address = data.get("unsubscribe_url")
+    if channel == "sms" and address:
+        return f"{text}\n{_('Stop: %(address)s') % {'address': address}}"
     return text

@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
+from urllib3.util.ssl_match_hostname import CertificateError
 
 from lib.errors import Refused
 
@@ -219,7 +220,7 @@ class Line:
 def _plain(error: BaseException) -> str:
     """Return what went wrong in a few words; addresses of our own network are nobody's business."""
     cause = error.__cause__ or error
-    if isinstance(cause, ssl.SSLError) or isinstance(error, ssl.SSLError):
+    if isinstance(cause, ssl.SSLError | CertificateError):
         return f"the certificate or TLS was refused: {getattr(cause, 'reason', '') or cause}"[:200]
     if isinstance(cause, TimeoutError) or "timed out" in str(error).lower():
         return "no answer in time"

@@ -238,6 +238,7 @@ class Program(Part):
     transfers: Transfers | None = None
     connections: Any = None  # read by their own rooms: see loyalty/program_sections.py
     rewards: Any = None
+    flows: Any = None
 
 
 class ProgramFile(Part):

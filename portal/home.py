@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
+from engagement import inbox
 from loyalty import balances, programs
 from loyalty.plan import Plan
 from portal import history, sign_in, words
@@ -36,6 +37,7 @@ def page(visit: Visit) -> HttpResponse:
         plan=plan,
         balance=balance,
         worth=worth(plan, balance["available"]),
+        unread=inbox.count_unread(customer=visit.customer),
         level=level(plan, balance["tier"], locale=visit.locale),
         activating=balance["activating"][:SHOWN_DATES],
         expiring=balance["expiring"][:SHOWN_DATES],

@@ -14,11 +14,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from customers import consent, erasure, people
+from customers import erasure, people
 from customers.consent import Choice
 from customers.models import Identifier
+from engagement import inbox
 from lib.errors import DomainError
-from portal import refusals, visits
+from portal import choices, refusals, visits
 from portal.visits import Visit, member_door, show
 
 NEWS = ("email", "marketing")
@@ -76,14 +77,11 @@ def page(visit: Visit) -> HttpResponse:
 def _page(visit: Visit, *, status: int = 200, **forms_with_errors: forms.Form) -> HttpResponse:
     customer = visit.member
     contacts = Identifier.objects.filter(merchant=visit.merchant, customer=customer).order_by("type", "pk")
-    given = {
-        (answer.channel, answer.purpose): answer.granted for answer in consent.current(customer=customer)
-    }
     month, _dash, day = customer.birthday.partition("-")
     context: dict[str, Any] = {
         "contacts": contacts,
-        "has_news": given.get(NEWS, False),
-        "wording": wording(visit),
+        "options": choices.options(customer),
+        "unread": inbox.count_unread(customer=customer),
         "name_form": NameForm(initial={"name": customer.name}),
         "birthday_form": BirthdayForm(
             locale=visit.locale, initial={"day": day.lstrip("0"), "month": month.lstrip("0")}
@@ -123,16 +121,12 @@ def birthday(visit: Visit) -> HttpResponse:
 @require_POST
 @member_door
 def consents(visit: Visit) -> HttpResponse:
-    consent.choose(
-        customer=visit.member,
-        choices=[choice(visit, is_granted="news" in visit.request.POST)],
-        at=timezone.now(),
-    )
+    choices.save(visit.member, visit.request.POST, source="portal")
     return _saved(visit)
 
 
 def choice(visit: Visit, *, is_granted: bool) -> Choice:
-    """Return the answer to the one thing asked today: news by e-mail."""
+    """Return the answer to the one thing asked of who joins: news by e-mail."""
     channel, purpose = NEWS
     return Choice(channel, purpose, is_granted, source="portal", wording=wording(visit))
 

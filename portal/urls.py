@@ -2,7 +2,20 @@
 
 from django.urls import path
 
-from portal import brand, front, history, home, language, me, refer, rewards, sign_in, vouchers
+from portal import (
+    brand,
+    choices,
+    front,
+    history,
+    home,
+    inbox,
+    language,
+    me,
+    refer,
+    rewards,
+    sign_in,
+    vouchers,
+)
 
 app_name = "portal"
 urlpatterns = [
@@ -22,6 +35,9 @@ urlpatterns = [
     path("<slug:slug>/rewards/mine/<str:redemption>/give-back", rewards.give_back, name="give_back"),
     path("<slug:slug>/rewards/<str:reward>", rewards.one, name="reward"),
     path("<slug:slug>/vouchers", vouchers.page, name="vouchers"),
+    path("<slug:slug>/inbox", inbox.page, name="inbox"),
+    path("<slug:slug>/stop/<str:token>", choices.stop, name="stop"),
+    path("<slug:slug>/confirm/<str:token>", choices.confirm, name="confirm"),
     path("<slug:slug>/me", me.page, name="me"),
     path("<slug:slug>/me/birthday", me.birthday, name="birthday"),
     path("<slug:slug>/me/name", me.name, name="name"),

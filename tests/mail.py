@@ -1,5 +1,6 @@
 """A real mail server for tests: what was sent went over SMTP, and can be read."""
 
+import asyncio
 import re
 import socket
 from email import message_from_bytes, policy
@@ -9,18 +10,38 @@ from aiosmtpd.controller import Controller
 
 
 class PostOffice:
-    """Keeps what it is given. `refuses` makes it answer every mail with an error."""
+    """
+    Keeps what it is given. `refuses` makes it answer every mail with an error of the moment, `answer` with
+    this; `unknown` are addresses that do not exist, and at the letter `hangs_up_after` the line breaks once
+    when the letter is kept already. `on_letter` is called for each, before the answer.
+    """
 
     def __init__(self):
         self.letters = []
         self.refuses = False
+        self.answer = ""
+        self.unknown = set()
+        self.hangs_up_after = 0
+        self.on_letter = None
+
+    async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802
+        if address in self.unknown:
+            return "550 5.1.1 nobody here has this name"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
     async def handle_DATA(self, server, session, envelope):  # noqa: N802  (the library's name)
         if self.refuses:
             return "451 try again later"
+        if self.answer:
+            return self.answer
         letter = message_from_bytes(envelope.content, policy=policy.default)
         letter.recipients = list(envelope.rcpt_tos)
         self.letters.append(letter)
+        if self.on_letter:
+            await asyncio.to_thread(self.on_letter)
+        if len(self.letters) == self.hangs_up_after:
+            server.transport.abort()
         return "250 kept"
 
     def text(self, place=-1):

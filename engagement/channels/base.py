@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict
@@ -60,6 +61,7 @@ class Letter:
     text: str
     short: str
     is_marketing: bool
+    at: datetime
     unsubscribe_url: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
 

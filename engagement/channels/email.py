@@ -36,6 +36,9 @@ class Email(Channel):
         from_name: str = Field("", max_length=80, description="the sender's name; empty: the shop's name")
         from_address: str = Field("", max_length=254, description="the sender's address")
         reply_to: str = Field("", max_length=254, description="where answers go")
+        double_opt_in: bool = Field(
+            True, description="marketing waits until the customer confirmed by e-mail"
+        )
         host: str = Field("", max_length=200, description="an SMTP server of your own")
         port: int = Field(587, ge=1, le=65535, description="its port")
         username: str = Field("", max_length=200, description="its user; the password is the secret")

@@ -5,7 +5,7 @@ What we say to customers and what they answer.
 the key names what it is about, so that it is said at most once for ever. It waits as a row until it is due,
 is decided when it is sent (consent, suppression, caps, quiet hours) and keeps why it was not sent.
 `Suppression` is a contact that must not be written to, as a keyed hash. `OptIn` is a yes that waits for
-its confirmation, `PushSubscription` a browser that may be told. Templates, channel settings and sending
+its confirmation. Templates, channel settings and sending
 limits are the merchant's configuration and are edited; messages and suppressions are facts, moved by
 `engagement.messages` and `engagement.suppressions`.
 
@@ -17,7 +17,7 @@ keeps what each step did, once. `Holdout` is the share of customers whom no mark
 from engagement.models.channel import ChannelSettings, SendingLimits
 from engagement.models.flow import Flow, FlowRun, FlowStep, FlowVersion, Holdout
 from engagement.models.message import Message
-from engagement.models.reach import OptIn, PushSubscription, Suppression
+from engagement.models.reach import OptIn, Suppression
 from engagement.models.template import Template
 
 __all__ = [
@@ -29,7 +29,6 @@ __all__ = [
     "Holdout",
     "Message",
     "OptIn",
-    "PushSubscription",
     "SendingLimits",
     "Suppression",
     "Template",

@@ -33,6 +33,7 @@ class Message(Row):
     class Reason(models.TextChoices):
         NO_CONTACT = "no_contact", _("No address or number that is proved")
         NO_CONSENT = "no_consent", _("The customer did not agree")
+        UNCONFIRMED = "unconfirmed", _("The customer's yes was not confirmed by e-mail")
         UNSUBSCRIBED = "unsubscribed", _("The customer unsubscribed")
         SUPPRESSED = "suppressed", _("The address bounced, complained or was blocked")
         FREQUENCY_CAP = "frequency_cap", _("Enough was sent to the customer already")

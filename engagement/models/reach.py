@@ -61,28 +61,3 @@ class OptIn(Row):
 
     def __str__(self) -> str:
         return f"{self.channel}/{self.purpose}"
-
-
-class PushSubscription(Row):
-    """A browser of a customer's that may be told: the address its maker gave, and the keys to seal with."""
-
-    prefix = "psh"
-
-    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+", db_index=False)
-    customer = models.ForeignKey(Customer, models.CASCADE, related_name="+", db_index=False)
-    endpoint = models.CharField(max_length=1000)
-    endpoint_hash = models.CharField(max_length=64)
-    p256dh = models.CharField(max_length=120)
-    auth = models.CharField(max_length=40)
-    created_at = models.DateTimeField()
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["merchant", "endpoint_hash"], name="a_browser_subscribes_once_per_merchant"
-            )
-        ]
-        indexes = [models.Index(fields=["customer"], name="push_by_customer")]
-
-    def __str__(self) -> str:
-        return self.public_id

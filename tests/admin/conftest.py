@@ -2,11 +2,15 @@
 
 import pytest
 from django.contrib import admin
+from django.db import transaction
 from django.test import Client
 
 from connectors.models import Connection, InboundEvent
 from customers.identifiers import Given
 from customers.models import Referral
+from engagement import messages, subscriptions
+from engagement.messages import Draft
+from engagement.models import ChannelSettings, SendingLimits, Template
 from lib import db
 from lib.admin import path_to_merchant, within
 from loyalty import members, merges, purchases, refunds
@@ -70,6 +74,14 @@ def next_door(bar_nilo, bo, noon):
         merchant=bar_nilo, connection=machine, event_id="nilo-1", type="purchase", body='{"who": "Bo"}',
         status="failed", due_at=noon, occurred_at=noon, received_at=noon,
     )  # fmt: skip
+    with transaction.atomic():
+        messages.queue_all([Draft(bo, "nilo", "email", "welcome", {}, "service", noon)], at=noon)
+    subscriptions.suppress(
+        merchant=bar_nilo, channel="email", contact="nia@example.com", reason="manual", at=noon
+    )
+    Template.objects.create(merchant=bar_nilo, name="welcome", subject="Nilo greets", body="Hello")
+    ChannelSettings.objects.create(merchant=bar_nilo, kind="email")
+    SendingLimits.objects.create(merchant=bar_nilo)
     mug = put_up(bar_nilo.programs.get(), "mug", kind="gift", cost=1)
     redemptions.redeem(customer=bo, reward=mug, reference="N-3", at=noon, by="till")
     db.command(vouchers.issue)(

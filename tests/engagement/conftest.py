@@ -58,8 +58,8 @@ def send(noon):
 def answer(noon):
     """`answer(ana, "email", "marketing", True)` records a consent."""
 
-    def record(customer, channel, purpose, granted, at=noon):
-        choice = Choice(channel, purpose, granted, "test", "May we write?")
+    def record(customer, channel, purpose, granted, at=noon, source="portal"):
+        choice = Choice(channel, purpose, granted, source, "May we write?")
         consent.choose(customer=customer, choices=[choice], at=at)
 
     return record

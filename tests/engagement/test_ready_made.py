@@ -9,6 +9,7 @@ from engagement.flows import document, plan
 from engagement.flows.document import every
 from engagement.models import Flow, FlowVersion
 from loyalty import program_file
+from loyalty.program_faults import BadProgramFile
 
 pytestmark = pytest.mark.core
 
@@ -64,36 +65,60 @@ def test_a_copy_is_switched_off_and_made_once(cafe, noon):
         gallery.copy(merchant=cafe, slug="nothing", at=noon, by="owner")
 
 
-def test_a_program_file_brings_flows_and_gives_them_back(cafe, noon):
-    text = program_file.export(merchant=cafe.slug)
-    assert "flows" in text
-    with_flows = text.replace("  flows: []\n", "") + (
-        "  flows:\n"
-        "    - id: hello\n      name: Hello\n      trigger: {touchpoint: visit.made}\n      on: true\n"
-        '      steps:\n        - wait: {until: "09:00"}\n        - message: {template: hello}\n'
-    )
-    assert program_file.apply(text=with_flows, at=noon, by="test")
-    flow = Flow.objects.get()
-    assert (flow.is_on, flow.version) == (True, 1)
-
-    exported = program_file.export(merchant=cafe.slug)
-    assert program_file.apply(text=exported, at=noon, by="test") == []
-    assert program_file.apply(text=with_flows, at=noon, by="test") == []
-
-    without = text if "flows: []" in text else text + "  flows: []\n"
-    assert program_file.apply(text=without, at=noon, by="test")
-    assert not Flow.objects.get().is_on
-    assert program_file.apply(text=without, at=noon, by="test") == []
+FILE = """\
+merchant: {slug: cafe-lua, name: Café Lua, currency: EUR, timezone: Europe/Lisbon, country: PT}
+program:
+  name: Lua Club
+  earning:
+    - {id: base, kind: per_amount, points: 1, per_minor: {EUR: 100}}
+"""
+FLOW = """\
+  flows:
+    - id: hello
+      name: Hello
+      trigger: {touchpoint: visit.made}
+      on: true
+      steps:
+        - wait: {until: "09:00"}
+        - message: {template: hello}
+    - {id: later, name: Later, trigger: {segment: vip}, steps: [{note: x}]}
+"""
 
 
-def test_a_flow_that_is_wrong_is_refused_with_its_line(cafe, noon):
-    text = program_file.export(merchant=cafe.slug).replace("  flows: []\n", "")
-    wrong = (
-        text
-        + "  flows:\n    - id: x\n      name: X\n      trigger: {touchpoint: a.b}\n      steps: [{wait: soon}]\n"
-    )
-    with pytest.raises(Exception, match="30m, 12h, 3d or 2w"):
-        program_file.apply(text=wrong, at=noon, by="test")
+def apply(text, at):
+    return program_file.apply(text=text, at=at, by="test")
+
+
+@pytest.mark.django_db
+def test_a_program_file_brings_flows_and_gives_them_back(noon):
+    assert apply(FILE + FLOW, noon)
+    assert list(Flow.objects.order_by("slug").values_list("slug", "is_on")) == [
+        ("hello", True),
+        ("later", False),
+    ]
+
+    exported = program_file.export(merchant="cafe-lua")
+    assert apply(exported, noon) == []
+    assert apply(FILE + FLOW, noon) == []
+    assert apply(FILE, noon) == []  # a section that the file does not have stays as it is
+
+
+@pytest.mark.django_db
+def test_a_flow_that_the_file_leaves_out_is_put_away(noon):
+    apply(FILE + FLOW, noon)
+    without = FILE + "  flows: []\n"
+
+    assert apply(without, noon)
+    assert set(Flow.objects.values_list("is_on", "is_archived")) == {(False, True)}
+    assert apply(without, noon) == []
+    assert apply(FILE + FLOW, noon)
+    assert Flow.objects.get(slug="hello").is_on
+
+
+@pytest.mark.django_db
+def test_a_flow_that_is_wrong_is_refused_with_its_line(noon):
+    with pytest.raises(BadProgramFile, match="line 14.*steps"):
+        apply(FILE + FLOW.replace("{note: x}", "{wait: soon}"), noon)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +151,7 @@ def test_paths_name_the_place_in_the_text():
             "name": "X",
             "trigger": {"touchpoint": "a.b"},
             "steps": [
-                {"if": {"points": 5}, "then": [{"note": "a"}, {"note": "b"}]},
+                {"if": {"points": {"is": 5}}, "then": [{"note": "a"}, {"note": "b"}]},
                 {"split": {"p": {"share": 50, "steps": [{"note": "c"}]}, "q": {"share": 50}}},
             ],
         }

@@ -72,13 +72,13 @@ def test_a_birthday_that_is_none_is_refused(client, ana, said):
 def test_consent_is_given_and_taken_back_with_its_wording(client, ana):
     sign_in(client, ana)
 
-    client.post("/cafe-mira/me/consents", {"news": "on"})
+    client.post("/cafe-mira/me/consents", {"email-marketing": "on", "email-service": "on"})
     [given] = consent.current(customer=ana)
     assert (given.channel, given.purpose, given.granted) == ("email", "marketing", True)
     assert "Café Mira" in given.wording
     assert "checked" in client.get("/cafe-mira/me").content.decode()
 
-    client.post("/cafe-mira/me/consents", {})
+    client.post("/cafe-mira/me/consents", {"email-service": "on"})
     [taken_back] = consent.current(customer=ana)
     assert not taken_back.granted
     assert Consent.objects.count() == 2
