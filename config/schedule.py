@@ -19,6 +19,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "messages": every(5, "engagement.tasks.send"),
     "flows": every(5, "engagement.tasks.step"),
     "dates of flows": every(600, "engagement.tasks.scan"),
+    "points nobody was told of": every(6 * 3600, "engagement.tasks.extend"),
     "points": every(60, "loyalty.tasks.settle"),
     "tiers": every(600, "loyalty.tasks.review_tiers"),
     "sales that wait for somebody": every(600, "loyalty.tasks.match"),

@@ -5,7 +5,7 @@ import time
 from celery import shared_task
 from django.utils import timezone
 
-from engagement import flows, messages
+from engagement import fair_expiry, flows, messages
 
 LINGER_SECONDS = 0.3
 MOST_SECONDS = 60.0
@@ -45,3 +45,9 @@ def step() -> None:
 def scan() -> None:
     """Start the flows of today's dates, at each shop by its own clock."""
     flows.scan_due(at=timezone.now())
+
+
+@shared_task
+def extend() -> None:
+    """Keep points longer whose notices reached nobody, before they expire."""
+    fair_expiry.extend_due(at=timezone.now())

@@ -151,6 +151,8 @@ _SENTENCES: dict[str, Callable[[Entry, Reason, str, str], str]] = {
     "referral_refunded": lambda *_: gettext("The purchase behind a referral was refunded"),
     "referral_rejected": lambda *_: gettext("The shop did not accept a referral"),
     "reinstate": lambda *_: gettext("Expired points given back"),
+    "extend": lambda *_: gettext("Kept longer, because we could not reach you"),
+    "flow": lambda _entry, reason, *_: str(reason.get("text") or gettext("Thank you")),
 }
 
 _NOT: dict[str, Callable[[Reason], str]] = {

@@ -8,9 +8,9 @@ from django.test import Client
 from connectors.models import Connection, InboundEvent
 from customers.identifiers import Given
 from customers.models import Referral
-from engagement import messages, subscriptions
+from engagement import gallery, messages, subscriptions
 from engagement.messages import Draft
-from engagement.models import ChannelSettings, SendingLimits, Template
+from engagement.models import ChannelSettings, FlowRun, Holdout, SendingLimits, Template
 from lib import db
 from lib.admin import path_to_merchant, within
 from loyalty import members, merges, purchases, refunds
@@ -99,6 +99,12 @@ def next_door(bar_nilo, bo, noon):
         by="test",
         customer=bo,
     )
+    flow = gallery.copy(merchant=bar_nilo, slug="welcome", at=noon, by="test")
+    Holdout.objects.create(merchant=bar_nilo, percent=5)
+    FlowRun.objects.create(
+        merchant=bar_nilo, flow=flow, version=flow.versions.get(), customer=bo, key="nilo-run", step="1",
+        due_at=noon, began_at=noon, started_at=noon,
+    )  # fmt: skip
     return bar_nilo
 
 

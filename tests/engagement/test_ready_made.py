@@ -117,7 +117,7 @@ def test_a_flow_that_the_file_leaves_out_is_put_away(noon):
 
 @pytest.mark.django_db
 def test_a_flow_that_is_wrong_is_refused_with_its_line(noon):
-    with pytest.raises(BadProgramFile, match="line 14.*steps"):
+    with pytest.raises(BadProgramFile, match=r"line 14.*steps"):
         apply(FILE + FLOW.replace("{note: x}", "{wait: soon}"), noon)
 
 
