@@ -12,7 +12,7 @@ from bench import place, priority
 
 NAMES = (
     *("purchase_http", "redemption_http", "batch_http", "inbox_drain", "import", "webhook_accept"),
-    *("balance_read", "pool", "growth"),
+    *("balance_read", "pool", "flow_steps_per_second", "growth"),
 )
 
 

@@ -18,7 +18,7 @@ import orjson
 from django.core.management import call_command
 from django.db import transaction
 
-from bench import load, web
+from bench import load, stepping, web
 from bench.limits import Limits
 from bench.place import ROOT, Place
 from bench.shop import SLUG, Sales, Shop
@@ -272,6 +272,11 @@ class Measures:
         if (done, given.count(), vouchers) != (many, many, many):
             raise RuntimeError(f"{done} of {many} codes were handed out, as {vouchers} vouchers")
         return many / seconds
+
+    def flow_steps_per_second(self) -> None:
+        """Runs that are due at once in one flow, and a few in a newer one, moved by one process."""
+        rates = [stepping.run(self.shop, many=round(4_000 * self.seconds)) for _ in range(self.rounds)]
+        self.results.rates["flow_steps_per_second"] = statistics.median(rates)
 
     def imports(self) -> None:
         """`manage.py import_purchases` of a CSV file."""

@@ -69,7 +69,7 @@ class FlowForm(OneMerchantForm):
 
     def _post_clean(self) -> None:
         super()._post_clean()
-        if self.errors or self.instance.pk and self.instance.slug:
+        if self.errors or (self.instance.pk and self.instance.slug):
             return
         if Flow.objects.filter(merchant=self.instance.merchant_id, slug=self.wanted.id).exists():
             self.add_error("text", _("There is a flow of this id already: change its id."))

@@ -10,6 +10,7 @@ from engagement import flows
 from engagement.models import FlowRun, FlowStep, Message
 from lib import db
 from lib.db import is_postgres
+from loyalty import balances
 from tests.engagement.flowing import BASKET, note, put_on, relay
 from tests.threads import at_once
 
@@ -55,7 +56,6 @@ def test_without_the_constraint_there_would_be_several(cafe, ana, noon):
     try:
         assert told_at_once(ana, noon) > 1
     finally:
-        FlowStep.objects.all()
         FlowRun.objects.all().delete()
         with connection.schema_editor() as editor:
             editor.add_constraint(FlowRun, constraint)
@@ -86,6 +86,4 @@ def test_workers_share_what_is_due_and_do_nothing_twice(cafe, ana, noon):
     assert FlowRun.objects.filter(state="done").count() == 40
     assert Message.objects.count() == 40
     assert FlowStep.objects.count() == 120
-    from loyalty import balances
-
     assert balances.balance(merchant=cafe, customer_id=ana.pk, at=noon + HOUR)["active"] == 120
