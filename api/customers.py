@@ -10,7 +10,7 @@ from pydantic import Field
 from api import fields, stores, throttles
 from api.answers import Answer
 from api.door import Door, call
-from api.fields import Birthday, Body, Language, Long, Name, Short
+from api.fields import Birthday, Body, Language, Long, Name, Short, Timezone
 from api.filters import Filters, Since
 from api.shapes import CustomerOut
 from customers import erasure, identifiers, people, records
@@ -67,6 +67,9 @@ class CustomerPatch(Body):
     external_id: Value | None = None
     birthday: Birthday | None = None
     language: Language | None = None
+    timezone: Timezone | None = Field(
+        None, description="Where the customer lives, like Europe/Lisbon: for quiet hours."
+    )
     consents: Annotated[list[ConsentIn], Field(max_length=50)] = []
 
 
@@ -175,9 +178,9 @@ class OneCustomer(Door):
 
     @call(scopes=("customers:write",), body=CustomerPatch, answers={200: CustomerOut})
     def patch(self, said: CustomerPatch, customer: str) -> Answer:
-        """Change a customer: name, birthday, language; add identifiers; answer consents."""
+        """Change a customer: name, birthday, language, time zone; add identifiers; answer consents."""
         mine = own(self, customer)
-        texts = {name: getattr(said, name) or "" for name in ("name", "birthday", "language")}
+        texts = {name: getattr(said, name) or "" for name in ("name", "birthday", "language", "timezone")}
         return self.do(
             lambda: people.change(
                 customer=mine,
@@ -277,6 +280,7 @@ def _shape(record: Record, balance: dict[str, Any] | None) -> dict[str, Any]:
         "referral_code": record.referral_code,
         "birthday": record.birthday or None,
         "language": record.language or None,
+        "timezone": record.timezone or None,
         "consents": [
             {"channel": channel, "purpose": purpose, "granted": granted, "at": at}
             for channel, purpose, granted, at in record.consents

@@ -9,6 +9,7 @@ import math
 import re
 from datetime import UTC, date, datetime
 from typing import Annotated, Any
+from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
@@ -49,6 +50,15 @@ Minor = Annotated[
     int, Field(strict=True, ge=0, le=MOST_MINOR, description="Money in minor units of `currency`.")
 ]
 Count = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
+
+
+def _known_zone(name: str) -> str:
+    if name and name not in available_timezones():
+        raise PydanticCustomError("not_a_timezone", "This is not a time zone name, like Europe/Lisbon")
+    return name
+
+
+Timezone = Annotated[str, text(60), AfterValidator(_known_zone)]
 Language = Annotated[str, text(10, pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})?$")]
 
 

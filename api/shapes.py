@@ -87,6 +87,7 @@ class CustomerOut(BaseModel):
     referral_code: str
     birthday: str | None
     language: str | None
+    timezone: str | None
     consents: list[ConsentOut]
     lifecycle: str | None
     created_at: datetime

@@ -10,9 +10,10 @@ import django
 
 from bench import place, priority
 
+NAMED = {"messages": "messages_smtp_per_second"}
 NAMES = (
     *("purchase_http", "redemption_http", "batch_http", "inbox_drain", "import", "webhook_accept"),
-    *("balance_read", "pool", "flow_steps_per_second", "growth"),
+    *("balance_read", "pool", "messages", "flow_steps_per_second", "growth"),
 )
 
 
@@ -68,6 +69,7 @@ def _run(ground: place.Place, said: argparse.Namespace, *, say) -> list[str]:
 
 
 def _said(results, name: str) -> str:
+    name = NAMED.get(name, name)
     ratio = results.ratios.get(name)
     return (
         f"{name}: {results.rates[name]:,.0f} a second"

@@ -18,7 +18,7 @@ import orjson
 from django.core.management import call_command
 from django.db import transaction
 
-from bench import load, stepping, web
+from bench import load, mailing, stepping, web
 from bench.limits import Limits
 from bench.place import ROOT, Place
 from bench.shop import SLUG, Sales, Shop
@@ -272,6 +272,10 @@ class Measures:
         if (done, given.count(), vouchers) != (many, many, many):
             raise RuntimeError(f"{done} of {many} codes were handed out, as {vouchers} vouchers")
         return many / seconds
+
+    def messages(self) -> None:
+        """Mails that are due, to a real mail server."""
+        mailing.measure(self.shop, self.results, seconds=self.seconds, rounds=self.rounds)
 
     def flow_steps_per_second(self) -> None:
         """Runs that are due at once in one flow, and a few in a newer one, moved by one process."""

@@ -62,6 +62,9 @@ def table(results: Results) -> str:
         lines.append(f"{'import, SQLite':<16}{_number(sqlite):>10}{'':>10}{'':>8}{'≥ 3,000':>8}")
     if pool := results.rates.get("pool"):
         lines.append(f"{'pool, 16 clients':<16}{_number(pool):>10}")
+    if mails := results.rates.get("messages_smtp_per_second"):
+        alone = results.limits["smtplib_per_second"]
+        lines.append(f"{'mails by SMTP':<16}{_number(mails):>10}{_number(alone):>10}{mails / alone:>8.2f}")
     if steps := results.rates.get("flow_steps_per_second"):
         lines.append(f"{'flow steps':<16}{_number(steps):>10}")
     for name, statements in results.statements.items():

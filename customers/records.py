@@ -22,6 +22,7 @@ class Record:
     merged_into_id: int | None
     birthday: str
     language: str
+    timezone: str
     referral_code: str
     created_at: datetime
     identifiers: list[tuple[str, str, str, bool]]
@@ -47,7 +48,8 @@ def _sql(source: str) -> str:
                       SELECT a.id FROM customers_customer a WHERE a.merged_into_id = c.id) whole
                 JOIN customers_identifier i ON i.customer_id = whole.id),
                (SELECT {listed}({pack}(s.id, s.channel, s.purpose, s.granted, s.at))
-                FROM customers_consent s WHERE s.customer_id = c.id)
+                FROM customers_consent s WHERE s.customer_id = c.id),
+               c.timezone
         FROM customers_customer c
         WHERE c.merchant_id = %s AND c.id IN (SELECT given.id FROM {source})
     """
@@ -68,6 +70,7 @@ def _record(row: Sequence[Any]) -> Record:
         merged_into_id=row[3],
         birthday=row[4],
         language=row[5],
+        timezone=row[10],
         referral_code=row[6],
         created_at=created_at,
         identifiers=[

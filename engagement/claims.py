@@ -127,7 +127,7 @@ def step(
         return False
     if send.limits is not None and db.is_postgres():
         # The race: two workers with two messages to one customer, both below the cap.
-        db.ask("SELECT 1 FROM customers_customer WHERE id = %s FOR NO KEY UPDATE", [message.customer_id])
+        db.ask("SELECT 1 FROM customers_customer WHERE id = %s FOR NO KEY UPDATE", [send.customer.pk])
     guards, params = _guards(message, send, at=at)
     started = db.ask(
         f"UPDATE {_TABLE} SET status = 'sending', reason = '', error = '', attempts = attempts + 1, "
@@ -176,7 +176,7 @@ def _guards(message: Message, send: Send, *, at: datetime) -> tuple[str, list[An
                 "(SELECT count(*) FROM engagement_message o WHERE o.customer_id = %s AND o.started_at > %s "
                 f"AND o.status IN ({states}) AND o.purpose <> 'transactional' AND o.channel <> '{SILENT}') < %s"
             )
-            params += [message.customer_id, since, most]
+            params += [send.customer.pk, since, most]
     return " AND ".join(parts), params
 
 

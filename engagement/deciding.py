@@ -152,7 +152,7 @@ def decide(message: Message, facts: Facts, *, at: datetime) -> Decision:
     if limits is not None:
         if until := quiet_until(limits, zone=zone_of(customer), at=at):
             return Later(until, "quiet_hours")
-        day, week = facts.said.get(message.customer_id, (0, 0))
+        day, week = facts.said.get(customer.pk, (0, 0))
         if day >= limits.per_day or week >= limits.per_week:
             return NotSent("frequency_cap")
     return Send(

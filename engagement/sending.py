@@ -16,7 +16,7 @@ from engagement.channels.base import InDoubt, Letter, Line, NotTaken, Refused
 from engagement.claims import Outcome
 from engagement.deciding import Facts, Later, Send
 from engagement.models import Message
-from engagement.templates import InvalidTemplate, Rendered, UnknownTemplate
+from engagement.templates import InvalidTemplate, Own, Rendered, UnknownTemplate
 from lib import secrets
 from merchants.models import Merchant
 
@@ -73,6 +73,7 @@ class _Round:
     settled: int = 0
     facts: Facts = field(default_factory=Facts)
     closed: set[tuple[int, str]] = field(default_factory=set)
+    texts: dict[int, Own] = field(default_factory=dict)
 
     def work(self, batch: Sequence[Message]) -> int:
         at = self.clock.now()
@@ -100,7 +101,7 @@ class _Round:
     def _one(self, message: Message, send: Send) -> None:
         at = self.clock.now()
         try:
-            rendered = _render(message, send)
+            rendered = self._render(message, send)
         except (InvalidTemplate, UnknownTemplate) as error:
             claims.fail(message, error=str(error), at=at)
             self.settled += 1
@@ -110,6 +111,14 @@ class _Round:
             self.pending = self._send(message, send, rendered)
         else:
             self._decide_anew(message)
+
+    def _render(self, message: Message, send: Send) -> Rendered:
+        own = self.texts.get(message.merchant_id)
+        if own is None:
+            own = self.texts[message.merchant_id] = templates.of(message.merchant)
+        has_way_out = send.consent and message.purpose != "transactional"
+        values = {**message.data, **(subscriptions.links(message) if has_way_out else {})}
+        return templates.render(message.template, send.customer, values, channel=message.channel, own=own)
 
     def _decide_anew(self, message: Message) -> None:
         """Something came between the decision and the start: an unsubscription, another worker's message."""
@@ -217,13 +226,6 @@ class _Lines:
     def _close_oldest(self) -> None:
         _place, (manager, _line) = self._open.popitem(last=False)
         manager.__exit__(None, None, None)
-
-
-def _render(message: Message, send: Send) -> Rendered:
-    links = subscriptions.links(message) if send.consent and message.purpose != "transactional" else {}
-    return templates.render(
-        message.template, send.customer, {**message.data, **links}, channel=message.channel
-    )
 
 
 def _letter(message: Message, send: Send, rendered: Rendered, *, at: datetime) -> Letter:

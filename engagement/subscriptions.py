@@ -133,7 +133,7 @@ def wording(merchant: Merchant, channel: str, purpose: str) -> str:
     return text % {"shop": merchant.name, "way": name.get(channel, channel)}
 
 
-@db.command
+@db.inside_transaction
 def suppress(
     *, merchant: Merchant, channel: str, contact: str, reason: str, at: datetime, by: str = ""
 ) -> Suppression:

@@ -50,6 +50,9 @@ class Words:
     body: str
 
 
+Own = Mapping[tuple[str, str, str], Words]
+
+
 @dataclass(frozen=True, slots=True)
 class Rendered:
     """A text filled in: `html` is a whole document, `short` fits an SMS or a notice on a screen."""
@@ -72,12 +75,18 @@ _TEXT = _Liquid(undefined=StrictUndefined)
 
 
 def render(
-    template: Template | str, customer: Customer, data: Mapping[str, Any], *, channel: str = "email"
+    template: Template | str,
+    customer: Customer,
+    data: Mapping[str, Any],
+    *,
+    channel: str = "email",
+    own: Own | None = None,
 ) -> Rendered:
     """
     Fill a text in for a customer, in their language.
 
     :param template: a merchant's own text, or the name of one (then the best one is found)
+    :param own: the merchant's own texts (`of`), where many messages are written one after another
     :param data: flat values; name, first_name, merchant_name and portal_url are always there
     :raises UnknownTemplate: there is no text of this name
     :raises InvalidTemplate: a value that the text names is missing
@@ -86,7 +95,7 @@ def render(
     words = (
         Words(template.subject, template.body)
         if isinstance(template, Template)
-        else find(template, customer.merchant, channel=channel, language=language)
+        else find(template, customer.merchant, channel=channel, language=language, own=own)
     )
     channel = template.channel if isinstance(template, Template) else channel
     values = {**about(customer), **data}
@@ -138,7 +147,13 @@ def language_of(customer: Customer) -> str:
     return LANGUAGE
 
 
-def find(name: str, merchant: Merchant, *, channel: str, language: str) -> Words:
+def of(merchant: Merchant) -> Own:
+    """Return a merchant's own texts. One statement."""
+    rows = Template.objects.filter(merchant=merchant, is_active=True)
+    return {(row.name, row.channel, row.language): Words(row.subject, row.body) for row in rows}
+
+
+def find(name: str, merchant: Merchant, *, channel: str, language: str, own: Own | None = None) -> Words:
     """
     Return the best text: the merchant's own first, then what we ship; the customer's language first.
 
@@ -146,14 +161,11 @@ def find(name: str, merchant: Merchant, *, channel: str, language: str) -> Words
     """
     languages = list(dict.fromkeys((language, merchant.language, LANGUAGE)))
     channels = IN_WORDS_OF.get(channel, (channel, *OTHERS))
-    own = {
-        (row.channel, row.language): row
-        for row in Template.objects.filter(merchant=merchant, name=name, channel__in=channels, is_active=True)
-    }
+    own = of(merchant) if own is None else own
     for one in channels:
         for tongue in languages:
-            if (row := own.get((one, tongue))) is not None:
-                return Words(row.subject, row.body)
+            if (words := own.get((name, one, tongue))) is not None:
+                return words
     for one in channels:
         for tongue in languages:
             if (words := shipped(name, one, tongue)) is not None:

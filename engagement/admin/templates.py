@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
@@ -18,11 +19,12 @@ from engagement.channels import CHANNELS
 from engagement.models import Template
 from engagement.templates import InvalidTemplate
 from lib import public_ids
-from lib.admin import ConfigAdmin, Door, OneMerchantForm
+from lib.admin import ConfigAdmin, Door, OneMerchantForm, dress
 
 
 class TemplateForm(OneMerchantForm):
     channel = forms.ChoiceField(label=_("Channel"), choices=list)
+    language = forms.ChoiceField(label=_("Language"), choices=settings.LANGUAGES)
 
     class Meta:
         model = Template
@@ -83,13 +85,22 @@ class TemplateAdmin(ConfigAdmin):
         Door("test", "send_test", "change", label=_("Send me a test")),
     ]
 
+    change_form_before_template = "admin/rewards/actions.html"
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: Any = None, form_url: str = "", extra_context: Any = None
+    ) -> Any:
+        row = self.get_object(request, object_id) if object_id else None
+        more = {"buttons": self.buttons(request, row) if row else []}
+        return super().changeform_view(request, object_id, form_url, {**more, **(extra_context or {})})
+
     def preview(self, request: HttpRequest, row: Template) -> HttpResponse:
         """Show the text as a customer gets it, in both forms."""
         rendered, problem = self._rendered(request, row)
         context = self.page(
             request,
             f"{_('Preview')}: {row}",
-            form=PreviewForm(request.GET),
+            form=dress(PreviewForm(request.GET)),
             rendered=rendered,
             problem=problem,
             frame=f"{self.address('preview-frame', row.pk)}?customer={request.GET.get('customer', '')[:40]}",

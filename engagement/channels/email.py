@@ -101,9 +101,7 @@ class Line:
     def _open(self) -> None:
         try:
             self._server.open()
-        except outward.Forbidden as error:
-            raise Refused(str(error)) from error
-        except (smtplib.SMTPException, OSError, outward.Unreachable) as error:
+        except (smtplib.SMTPException, OSError, outward.Forbidden, outward.Unreachable) as error:
             # Whatever goes wrong before the first letter is the server's or the settings', not the letter's.
             self._server.drop()
             raise Down(str(error) or type(error).__name__) from error

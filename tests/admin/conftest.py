@@ -76,7 +76,7 @@ def next_door(bar_nilo, bo, noon):
     )  # fmt: skip
     with transaction.atomic():
         messages.queue_all([Draft(bo, "nilo", "email", "welcome", {}, "service", noon)], at=noon)
-    subscriptions.suppress(
+    db.command(subscriptions.suppress)(
         merchant=bar_nilo, channel="email", contact="nia@example.com", reason="manual", at=noon
     )
     Template.objects.create(merchant=bar_nilo, name="welcome", subject="Nilo greets", body="Hello")

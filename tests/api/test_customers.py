@@ -354,3 +354,16 @@ def test_the_export_holds_everything_about_the_person(till, bought, ana):
     assert "ana@example.com" in text
     assert "+351912345678" in text
     assert "R-1" in text
+
+
+def test_where_a_customer_lives_can_be_told(till, ana):
+    address = f"/api/v1/customers/{ana.public_id}"
+
+    told = till.patch(address, {"timezone": "America/Sao_Paulo"})
+    wrong = till.patch(address, {"timezone": "Mars/Olympus"})
+
+    assert told.status_code == 200
+    assert told.json()["timezone"] == "America/Sao_Paulo"
+    assert wrong.status_code == 400
+    assert wrong.json()["errors"][0]["pointer"] == "/timezone"
+    assert till.get(address).json()["timezone"] == "America/Sao_Paulo"

@@ -33,6 +33,7 @@ def test_a_tiny_run_measures_everything(tmp_path):
     assert all(ratio > 0 for ratio in found["ratios"].values())
     assert found["rates"]["import_sqlite"] > 0
     assert found["rates"]["pool"] > 0
+    assert found["rates"]["messages_smtp_per_second"] > 0
     assert found["rates"]["flow_steps_per_second"] > 0
     assert set(found["growth"]) == {"single_1000", "batch_1000"}
     assert found["statements"]["balance_read"] <= 2

@@ -9,7 +9,9 @@ from customers.identifiers import Given
 from customers.models import Touchpoint
 from engagement import messages, subscriptions
 from engagement.models import ChannelSettings, Message, SendingLimits
-from loyalty import members
+from lib import db
+from lib.db import watching
+from loyalty import members, merges
 
 pytestmark = [pytest.mark.core, pytest.mark.django_db(transaction=True)]
 
@@ -109,7 +111,7 @@ def test_who_has_no_proved_address_gets_none(shop, draft, queue, send, states, n
 def test_a_suppressed_address_gets_nothing_whoever_has_it(
     purpose, shop, draft, queue, send, states, noon, post_office
 ):
-    subscriptions.suppress(
+    db.command(subscriptions.suppress)(
         merchant=shop, channel="email", contact="ana@example.com", reason="manual", at=noon, by="owner"
     )
     queue(draft("a", purpose=purpose))
@@ -120,7 +122,7 @@ def test_a_suppressed_address_gets_nothing_whoever_has_it(
 
 
 def test_a_suppression_is_one_merchants_own(shop, bar_nilo, draft, queue, send, states, noon, post_office):
-    subscriptions.suppress(
+    db.command(subscriptions.suppress)(
         merchant=bar_nilo, channel="email", contact="ana@example.com", reason="manual", at=noon
     )
     queue(draft("a"))
@@ -250,3 +252,40 @@ def test_one_merchants_drain_leaves_the_others_alone(
 
     assert states()["a"] == ("sent", "")
     assert states()["b"] == ("queued", "")
+
+
+def test_who_was_merged_is_written_to_as_who_they_are_now(
+    shop, ana, draft, queue, send, states, noon, post_office
+):
+    old = members.enroll(
+        merchant=shop, name="Anna", identifiers=[Given("email", "old@example.com")], at=noon, by="test"
+    )
+    queue(draft("a", customer=old))
+    merges.merge(source=old, target=ana, reason="one person", at=noon, by="owner")
+
+    send()
+
+    assert states()["a"] == ("sent", "")
+    assert len(post_office.letters) == 1
+
+
+def test_two_workers_never_pass_the_cap_together(shop, draft, queue, states, noon, post_office, at_once):
+    SendingLimits.objects.create(merchant=shop, per_day=1, per_week=1)
+    queue(*(draft(f"{n}") for n in range(6)))
+
+    at_once(2, lambda _n: messages.send_due(at=noon, limit=3))
+    messages.send_due(at=noon)
+
+    assert len(post_office.letters) == 1
+    assert sorted(states().values()) == [("not_sent", "frequency_cap")] * 5 + [("sent", "")]
+
+
+def test_a_batch_costs_the_same_few_statements_whatever_its_size(cafe, draft, queue, send, noon):
+    def cost(many, name):
+        queue(*(draft(f"{name}{n}", channel="inbox", arm="holdout") for n in range(many)))
+        with watching() as watch:
+            send()
+        return watch.statements
+
+    cost(2, "warm")
+    assert cost(40, "many") == cost(2, "few")

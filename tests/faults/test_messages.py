@@ -1,6 +1,7 @@
 """A message is sent at most once, whatever dies when. A real mail server counts, workers are real processes."""
 
 import time
+import tracemalloc
 from datetime import timedelta
 
 import pytest
@@ -261,3 +262,29 @@ def test_unsubscribing_during_a_batch_stops_the_rest(shop, people, noon, post_of
         * 4
         + [("sent", "")] * 2
     )
+
+
+@pytest.mark.slow
+def test_ten_thousand_messages_need_no_more_memory_than_a_thousand(people, noon):
+    """Written down in the inbox, so that it is the queue that is measured and not a mail server."""
+
+    def peak(many, name):
+        for start in range(0, many, 1_000):
+            drafts = [
+                Draft(people[n % PEOPLE], f"{name}:{n}", "inbox", "welcome", {}, "service", noon)
+                for n in range(start, start + 1_000)
+            ]
+            with transaction.atomic():
+                messages.queue_all(drafts, at=noon)
+        tracemalloc.start()
+        while messages.send_due(at=noon):
+            pass
+        _now, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    peak(1_000, "warm")
+    few, many = peak(1_000, "few"), peak(10_000, "many")
+
+    assert Message.objects.filter(status="delivered").count() == 12_000
+    assert many < few * 1.5 + 2_000_000
