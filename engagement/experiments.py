@@ -35,7 +35,7 @@ def arm(*, key: str, unit: str, shares: Mapping[str, float]) -> str:
         edge += share
         if place < edge:
             return name
-    return next(reversed(shares))
+    return list(shares)[-1]
 
 
 @dataclass(frozen=True, slots=True)

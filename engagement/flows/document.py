@@ -319,17 +319,18 @@ def read(raw: Any) -> Document:
 
 def plain(document: Document) -> dict[str, Any]:
     """Return what is said, normalized: what goes without saying is left out."""
-    said: dict[str, Any] = document.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    return _short(said)
+    said = document.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    return {name: _short(value) for name, value in said.items()}
 
 
 def _short(value: Any) -> Any:
-    # Times of day are said as they are typed: 09:00, not 09:00:00.
-    if isinstance(value, Mapping):
-        return {
-            name: one[:5]
-            if name == "until" and isinstance(one, str) and one.endswith(":00") and len(one) == 8
-            else _short(one)
-            for name, one in value.items()
-        }
-    return [_short(one) for one in value] if isinstance(value, list | tuple) else value
+    """Return the value with times of day as they are typed: 09:00, not 09:00:00."""
+    if isinstance(value, list | tuple):
+        return [_short(one) for one in value]
+    if not isinstance(value, Mapping):
+        return value
+    return {name: str(one)[:5] if _is_whole_minute(name, one) else _short(one) for name, one in value.items()}
+
+
+def _is_whole_minute(name: str, value: Any) -> bool:
+    return name == "until" and isinstance(value, str) and len(value) == 8 and value.endswith(":00")

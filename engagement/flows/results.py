@@ -71,7 +71,7 @@ def of(flow: Flow) -> Results:
         started=sum(states.values()) - states.get("held_out", 0),
         states=states,
         messages=messages,
-        everybody=_group("", *everybody, base),
+        everybody=_group("", everybody[0], everybody[1], everybody[2], base),
         held_out=Group(HOLDOUT, base, sum(row[2] for row in held)),
         arms=arms,
         between_arms=[
