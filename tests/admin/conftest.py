@@ -42,6 +42,15 @@ def desk(sit_down, owner):
     return sit_down(owner)
 
 
+def give_flows(merchant, customer, noon):
+    flow = gallery.copy(merchant=merchant, slug="welcome", at=noon, by="test")
+    Holdout.objects.create(merchant=merchant, percent=5)
+    FlowRun.objects.create(
+        merchant=merchant, flow=flow, version=flow.versions.get(), customer=customer, key="nilo-run", step="1",
+        due_at=noon, began_at=noon, started_at=noon,
+    )  # fmt: skip
+
+
 @pytest.fixture
 def next_door(bar_nilo, bo, noon):
     """The outsider's shop, with at least one row in every table that the admin shows."""
@@ -99,12 +108,7 @@ def next_door(bar_nilo, bo, noon):
         by="test",
         customer=bo,
     )
-    flow = gallery.copy(merchant=bar_nilo, slug="welcome", at=noon, by="test")
-    Holdout.objects.create(merchant=bar_nilo, percent=5)
-    FlowRun.objects.create(
-        merchant=bar_nilo, flow=flow, version=flow.versions.get(), customer=bo, key="nilo-run", step="1",
-        due_at=noon, began_at=noon, started_at=noon,
-    )  # fmt: skip
+    give_flows(bar_nilo, bo, noon)
     return bar_nilo
 
 

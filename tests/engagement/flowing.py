@@ -1,13 +1,16 @@
 """What tests of flows say: a flow as text, something that happens, time that passes."""
 
+from itertools import count
+
 import yaml
 
 from customers import journey
-from customers.models import Touchpoint
+from customers.identifiers import Given
 from engagement import flows
 from engagement.flows import document
 from engagement.models import Flow, FlowRun, FlowStep, Message
 from lib import db
+from loyalty import members
 
 BASKET = """
 id: basket
@@ -67,5 +70,10 @@ def log(run):
     return list(FlowStep.objects.filter(run=run).order_by("pk").values_list("step", "outcome"))
 
 
-def waiting():
-    return Touchpoint.objects.filter(relayed_at=None).count()
+cards = count(4_200_000_000)
+
+
+def join(cafe, noon):
+    """A new member with a card."""
+    card = Given("card", str(next(cards)))
+    return members.enroll(merchant=cafe, identifiers=[card], at=noon, by="test")
