@@ -20,7 +20,16 @@ from engagement.flows import document, preview, results, telling, text
 from engagement.flows.results import Group
 from engagement.models import Flow, FlowRun, Holdout, Message
 from lib import public_ids
-from lib.admin import ConfigAdmin, Door, FactAdmin, OneMerchantForm, link_to, merchants_where, within
+from lib.admin import (
+    ConfigAdmin,
+    Door,
+    FactAdmin,
+    OneMerchantForm,
+    dress_input,
+    link_to,
+    merchants_where,
+    within,
+)
 from lib.errors import DomainError
 from merchants.models import Merchant
 
@@ -43,7 +52,7 @@ class FlowForm(OneMerchantForm):
 
     text = forms.CharField(
         label=_("Steps"),
-        widget=forms.Textarea(attrs={"rows": 26, "spellcheck": "false", "class": "l-code"}),
+        widget=forms.Textarea(attrs={"rows": 26, "spellcheck": "false"}),
         help_text=_("YAML; the merchants' guide explains each word. What is wrong is said with its line."),
     )
 
@@ -54,6 +63,9 @@ class FlowForm(OneMerchantForm):
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
         if "text" in self.fields:
+            widget = self.fields["text"].widget
+            dress_input(widget)
+            widget.attrs["class"] += " l-code"
             self.initial.setdefault("text", text.write(self.instance) if self.instance.version else EXAMPLE)
 
     def clean_text(self) -> str:

@@ -19,10 +19,11 @@ PICTURES = os.environ.get("PICTURES", "")
 
 
 def look(page, address):
-    check(page, address)
     if PICTURES:
+        page.goto(address)
         name = address.strip("/").replace("/", "-").partition("?")[0]
         page.screenshot(path=Path(PICTURES) / f"{name}-{page.viewport_size['width']}.png", full_page=True)
+    check(page, address)
 
 
 def test_the_pages_of_flows_are_clean(page, cafe, ana, noon, owner):
