@@ -120,4 +120,6 @@ def _end_all(flow: Flow, *, at: datetime) -> int:
 
 def shown(flow: Flow) -> dict[str, Any]:
     """Return a flow as a program file says it."""
-    return {**flow.document, **({"on": True} if flow.is_on else {})}
+    # Read again, so that the parts come in the order of a flow and not of the database.
+    said = document.plain(document.read(flow.document))
+    return {**said, **({"on": True} if flow.is_on else {})}

@@ -27,4 +27,4 @@ def read(text: str) -> Document:
 
 def write(flow: Flow) -> str:
     """Return a flow's newest version as text; reading it gives the same flow."""
-    return marked_yaml.write(flow.document)
+    return marked_yaml.write(document.plain(document.read(flow.document)))
