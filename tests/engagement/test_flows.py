@@ -97,7 +97,7 @@ def test_what_did_not_happen_at_a_merchant_with_flows_costs_one_statement(
     with db.watching() as watch:
         db.command(flows.on_touchpoints)(heard, noon)
 
-    assert watch.statements == 1
+    assert len([text for text in watch.texts if not text.startswith("BEGIN")]) == 1
 
 
 def test_a_chunk_costs_few_statements_however_many_it_concerns(basket, cafe, noon):
