@@ -82,6 +82,7 @@ TOUCHPOINT_LISTENERS: list[tuple[str, tuple[str, ...]] | tuple[str, tuple[str, .
     ("connectors.outbox.queue_for", tuple(PUBLIC), "connectors.endpoints.is_wanted"),
     ("rewards.entry_perks.on_tiers", ("customer.converted", "tier.changed")),
     ("rewards.entry_perks.on_refunds", ("purchase.refunded", "purchase.voided")),
+    ("engagement.flows.on_touchpoints", ("*",), "engagement.flows.is_wanted"),
 ]
 
 # Functions that bring what is kept per customer up to date, told of whoever was touched, in this order: facts
@@ -96,6 +97,7 @@ PERSONAL_DATA = [
     "api.personal_data.HOLDINGS",
     "connectors.personal_data.HOLDINGS",
     "engagement.personal_data.HOLDINGS",
+    "engagement.flows.holdings.HOLDINGS",
     "rewards.personal_data.HOLDINGS",
     "loyalty.personal_data.HOLDINGS",
     "customers.personal_data.HOLDINGS",
@@ -107,6 +109,7 @@ PROGRAM_SECTIONS = [
     "connectors.webhooks_section.SECTION",
     "customers.segment_section.SECTION",
     "rewards.program_section.SECTION",
+    "engagement.program_section.SECTION",
 ]
 
 # What holds of points keep beside points, and what tenders of a sale name beside holds: see

@@ -9,9 +9,9 @@ from connectors import endpoints, outbox
 from connectors.models import Connection, InboundEvent
 from customers.identifiers import Given
 from customers.models import Referral, Segment
-from engagement import messages, subscriptions
+from engagement import gallery, messages, subscriptions
 from engagement.messages import Draft
-from engagement.models import ChannelSettings, SendingLimits, Template
+from engagement.models import ChannelSettings, FlowRun, Holdout, SendingLimits, Template
 from lib import db
 from lib.admin import path_to_merchant, within
 from loyalty import holds, households, members, merges, purchases, refunds
@@ -43,6 +43,15 @@ def sit_down():
 def desk(sit_down, owner):
     """The café owner's browser."""
     return sit_down(owner)
+
+
+def give_flows(merchant, customer, noon):
+    flow = gallery.copy(merchant=merchant, slug="welcome", at=noon, by="test")
+    Holdout.objects.create(merchant=merchant, percent=5)
+    FlowRun.objects.create(
+        merchant=merchant, flow=flow, version=flow.versions.get(), customer=customer, key="nilo-run", step="1",
+        due_at=noon, began_at=noon, started_at=noon,
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -124,6 +133,7 @@ def _gives(bar_nilo, bo, noon):
         by="test",
         customer=bo,
     )
+    give_flows(bar_nilo, bo, noon)
 
 
 def scoped_models():
