@@ -81,7 +81,7 @@ class Desk:
         return ledger.shape(
             account,
             tier=tiers.progress(self.plan, one, at=self.reviewed_at(self.at)),
-            expiring=ledger.expiring(account, self.expiring),
+            expiring=ledger.expiring(account, ledger.sums_of(account, self.expiring)),
             at=self.at,
         )
 
