@@ -11,12 +11,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from customers.models import Customer
+from customers.people import CustomerErased
 from lib import db, public_ids
-from lib.errors import Conflict, Fault, Malformed, ReferenceReused, Refused
+from lib.errors import Conflict, Fault, Malformed, NotFound, ReferenceReused, Refused
 from loyalty import desk, known, ledger, lookup, purchases
 from loyalty.desk import Desk, Row
 from loyalty.ledger import Cause
-from loyalty.models import Reference
 from rewards import catalogue, vouchers
 from rewards.catalogue import Times, Wallet
 from rewards.kinds import Kind
@@ -88,6 +88,8 @@ def redeem(
     """
     Spend points on a reward, once per reference. Saying it again answers the first result.
 
+    :raises NotFound: there is no such customer here
+    :raises CustomerErased: the customer was erased
     :raises RewardNotAvailable: switched off, out of its dates, or not for this customer's tier
     :raises RewardOutOfStock: none is left
     :raises RewardLimitReached: the customer or everybody had it as often as it may be had
@@ -99,9 +101,8 @@ def redeem(
     """
     merchant = customer.merchant
     work = Desk(merchant=merchant, source=source, at=at, by=by, program_id=reward.program_id)
-    person = lookup.people(merchant=merchant, plan=work.plan, asked=[(customer.pk, None)], at=at)[0]
-    assert person is not None
-    desk.gather(work, looks=[(person, at)], lots=True)
+    person = _person(work, customer)
+    desk.gather(work, looks=[(person, at)], references=[reference], lots=True)
     if first := _earlier(work, reference):
         return _repeat(work, person, first, reward, asked)
     purchases.admit(person)
@@ -118,11 +119,22 @@ def redeem(
     return _record(work, person, reward, kind, row)
 
 
+def _person(work: Desk, customer: Customer) -> lookup.Person:
+    person = lookup.people(merchant=work.merchant, plan=work.plan, asked=[(customer.pk, None)], at=work.at)[0]
+    if person is None:
+        raise NotFound(
+            "There is no such object.", faults=[Fault("/customer", "not_found", "There is no such object")]
+        )
+    if person.status == Customer.Status.ERASED:
+        raise CustomerErased("This customer has been erased.", faults=[Fault("/customer", "gone", "erased")])
+    return person
+
+
 def _earlier(work: Desk, reference: str) -> Redemption | None:
-    said = Reference.objects.filter(
-        merchant_id=work.merchant.pk, source=work.source, kind="redemption", reference=reference
-    ).values("target_id")
-    rows = Redemption.objects.filter(merchant=work.merchant, pk__in=said)
+    number = work.said.get(("redemption", reference))
+    if number is None:
+        return None
+    rows = Redemption.objects.filter(merchant=work.merchant, pk=number)
     return rows.select_related("voucher", "reward").first()
 
 
@@ -247,26 +259,27 @@ def _record(work: Desk, person: lookup.Person, reward: Reward, kind: Kind, row: 
     )
     _note(work, "reward.redeemed", person.customer_id, Redemption(**row))
     balance = work.balance(person.membership_id)
-    with db.together():
-        db.insert(Redemption, [row])
-        desk.write(work)
     receipt = RedemptionReceipt("created", Redemption(**row), None, "", balance)
     receipt.redemption.reward = reward
-    if kind.makes_voucher:
-        issued = vouchers.issue(
-            merchant=work.merchant,
-            name=reward.name,
-            worth=row["worth"],
-            at=work.at,
-            by=work.by,
-            origin="redemption",
-            reference=receipt.redemption.public_id,
-            customer=Customer(pk=person.customer_id, merchant=work.merchant),
-            reward=reward,
-            redemption_id=row["id"],
-            expires_at=catalogue.voucher_ends(work.plan, reward, at=work.at),
-        )
-        receipt.voucher, receipt.code = issued.voucher, issued.code
+    # One statement writes it all, with the voucher and the answer that is kept.
+    with db.together():
+        if kind.makes_voucher:
+            issued = vouchers.issue(
+                merchant=work.merchant,
+                name=reward.name,
+                worth=row["worth"],
+                at=work.at,
+                by=work.by,
+                origin="redemption",
+                reference=receipt.redemption.public_id,
+                customer=Customer(pk=person.customer_id, merchant=work.merchant),
+                reward=reward,
+                redemption_id=row["id"],
+                expires_at=catalogue.voucher_ends(work.plan, reward, at=work.at),
+            )
+            receipt.voucher, receipt.code = issued.voucher, issued.code
+        db.insert(Redemption, [row])
+        desk.write(work, answer=receipt)
     return receipt
 
 
