@@ -159,6 +159,8 @@ def _reward(door: Door, said: RedemptionIn) -> Reward:
     program_id = None if said.program is None else fields.number("prg", said.program, pointer="/program")
     found = catalogue.find(merchant=door.merchant, name=said.reward, program_id=program_id)
     if found is None:
+        if said.customer is not None:
+            named(door, said.customer)  # of two that are not there the customer is told
         raise fields.missing("/reward")
     return found
 

@@ -257,10 +257,10 @@ def _record(work: Desk, person: lookup.Person, reward: Reward, kind: Kind, row: 
             at=work.at,
         )
     )
-    _note(work, "reward.redeemed", person.customer_id, Redemption(**row))
-    balance = work.balance(person.membership_id)
-    receipt = RedemptionReceipt("created", Redemption(**row), None, "", balance)
-    receipt.redemption.reward = reward
+    redemption = Redemption(**row)
+    redemption.reward = reward
+    _note(work, "reward.redeemed", person.customer_id, redemption)
+    receipt = RedemptionReceipt("created", redemption, None, "", work.balance(person.membership_id))
     # One statement writes it all, with the voucher and the answer that is kept.
     with db.together():
         if kind.makes_voucher:
@@ -271,7 +271,7 @@ def _record(work: Desk, person: lookup.Person, reward: Reward, kind: Kind, row: 
                 at=work.at,
                 by=work.by,
                 origin="redemption",
-                reference=receipt.redemption.public_id,
+                reference=redemption.public_id,
                 customer=Customer(pk=person.customer_id, merchant=work.merchant),
                 reward=reward,
                 redemption_id=row["id"],
