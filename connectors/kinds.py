@@ -38,6 +38,7 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
     "redemption.cancelled": ("redemption", "reward", "reward_id", "kind", "points"),
     "redemption.failed": ("redemption", "reward", "reward_id", "kind", "points"),
     "redemption.fulfilled": ("redemption", "reward", "reward_id", "kind", "points"),
+    "refund.undone": ("purchase", "points", "amount_minor", "currency"),
     "referral.clawed_back": ("referral", "role", "points"),
     "referral.expired": ("referral", "role", "points"),
     "referral.flagged": ("referral", "role", "points"),
