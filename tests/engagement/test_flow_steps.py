@@ -253,7 +253,7 @@ def test_a_webhook_step_notes_a_touchpoint_that_others_hear(cafe, ana, noon):
     noted = Touchpoint.objects.get(kind="flow.signaled")
     assert noted.customer == ana
     assert noted.data == {
-        "flow": "hook", "name": "crm", "list": "gold", "key": "customer", "run": run_of(ana).public_id,
+        "flow": "hook", "name": "crm", "key": "customer", "run": run_of(ana).public_id, "data": {"list": "gold"},
     }  # fmt: skip
 
 
