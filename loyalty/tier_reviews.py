@@ -66,7 +66,7 @@ def _review(*, merchant: Merchant, memberships: list[int], at: datetime) -> int:
     notes = []
     for one in standings.values():
         before = one.tier
-        _check(rules, one, at=at)
+        check(rules, one, at=at)
         if one.tier != before:
             notes.append(_note(merchant, one, before, at))
     purposes.let_go_of_ended(merchant_id=merchant.pk, accounts=book.accounts.values())
@@ -76,7 +76,7 @@ def _review(*, merchant: Merchant, memberships: list[int], at: datetime) -> int:
     return len(standings)
 
 
-def _check(rules: Plan, one: Standing, *, at: datetime) -> None:
+def check(rules: Plan, one: Standing, *, at: datetime) -> None:
     """Decide at the check date: stay as long again, or go down by the steps, never below the figure."""
     figure = one.figure(rules, rules.local(at).date())
     reached = rules.tiers.reached(figure)

@@ -20,6 +20,7 @@ from loyalty.ledger.reading import (
     hold_owner,
     holds,
     lots,
+    lots_of,
     totals,
     with_balance,
 )
@@ -38,6 +39,7 @@ from loyalty.ledger.rows import (
     write,
 )
 from loyalty.ledger.states import AccountState, Cause, Grant, HoldState, LotState
+from loyalty.ledger.trial import TrialBook, trial_account
 
 __all__ = [
     "TABLES",
@@ -49,6 +51,7 @@ __all__ = [
     "HoldState",
     "LotState",
     "NotEnoughPoints",
+    "TrialBook",
     "account_at",
     "accounts_sql",
     "activating",
@@ -67,6 +70,7 @@ __all__ = [
     "keep_returned",
     "lock",
     "lots",
+    "lots_of",
     "merged_hold",
     "open_accounts",
     "open_book",
@@ -76,6 +80,7 @@ __all__ = [
     "settle",
     "shape",
     "totals",
+    "trial_account",
     "with_balance",
     "write",
 ]
