@@ -43,6 +43,7 @@ class RehearsalRun(Row):
 
     class Meta:
         ordering = ["-id"]
+        verbose_name = _("rehearsal")
         indexes = [
             models.Index(fields=["merchant", "program", "-id"], name="rehearsals_of_a_program"),
             models.Index(
