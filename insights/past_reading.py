@@ -25,7 +25,7 @@ from loyalty.sale import Line, Sale, Tender
 from loyalty.standing import EVER, period_starts
 from merchants.models import Merchant, Store
 
-CHUNK = 300
+CHUNK = 100
 SAID = (
     "id", "customer_id", "reference", "currency", "amount_minor", "tax_minor", "merchandise_minor", "lines",
     "tenders", "store_id", "channel", "points_earned", "tier", "occurred_at", "recorded_at",

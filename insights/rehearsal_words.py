@@ -28,7 +28,7 @@ def cautions(figures: Figures) -> list[str]:
         )
     if figures["left_out"]:
         found.append(
-            _("Left out: %(count)s customers who were merged; their points moved between accounts.")
+            _("Customers left out because they were merged, and points moved between accounts: %(count)s.")
             % {"count": number(figures["left_out"])}
         )
     return found
@@ -59,7 +59,7 @@ def _cost(figures: Figures) -> str:
 
 def _customers(figures: Figures) -> str:
     people = figures["customers"]
-    return _("%(gain)s customers gain points, %(lose)s lose some, for %(same)s nothing changes.") % {
+    return _("Customers who gain points: %(gain)s. Who lose some: %(lose)s. Unchanged: %(same)s.") % {
         name: number(people[name]) for name in ("gain", "lose", "same")
     }
 
@@ -68,7 +68,7 @@ def _tiers(figures: Figures) -> str:
     tiers = figures["tiers"]
     if not tiers["up"] and not tiers["down"]:
         return _("Nobody would be in another tier today.")
-    return _("Today %(up)s customers would be in a higher tier and %(down)s in a lower one.") % {
+    return _("Customers who would be in a higher tier today: %(up)s. In a lower one: %(down)s.") % {
         "up": number(tiers["up"]),
         "down": number(tiers["down"]),
     }
@@ -99,7 +99,10 @@ def _reproduced(figures: Figures) -> str:
     same, sales = figures["reproduced"], figures["sales"]
     said = {"same": number(same), "sales": number(sales)}
     if same == sales:
-        return _("Under the program in force all %(sales)s sales earn again exactly what they earned.") % said
+        return (
+            _("Under the program in force every sale earns again exactly what it earned (%(sales)s in all).")
+            % said
+        )
     return (
         _(
             "Under the program in force %(same)s of %(sales)s sales earn again exactly what they earned; the "

@@ -98,8 +98,8 @@ def test_the_figures_are_said_in_sentences_and_tables(desk, done, ana):
     shown = desk.get(page("change", done.pk)).content.decode()
 
     assert "Points given: 100 now, 200 with the draft (+100 %)." in shown
-    assert "1 customers gain points" in shown
-    assert "all 1 sales earn again exactly what they earned" in shown
+    assert "Customers who gain points: 1." in shown
+    assert "every sale earns again exactly what it earned (1 in all)" in shown
     assert reverse("admin:customers_customer_change", args=[ana.pk]) in shown
     assert "+100 %" in desk.get(page("changelist")).content.decode()
 
