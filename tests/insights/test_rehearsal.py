@@ -1,19 +1,24 @@
 """A draft is lived again on the real past: the program in force earns what was earned, to the point."""
 
+import json
 from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from io import StringIO
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from customers import erasure
 from customers.identifiers import Given
-from insights import rehearsal
+from insights import rehearsal, tasks
+from insights.models import RehearsalRun
 from lib.errors import DomainError
 from loyalty import adjustments, drafts, expiry, holds, ledger, members, program_file, purchases, refunds
 from loyalty.models import EarningRule, Membership, Purchase, TierSet
@@ -363,3 +368,45 @@ def test_who_leaves_leaves_the_lists_too(ordered, ana, noon):
 
     run.refresh_from_db()
     assert run.figures["customers"]["most_gain"] == []
+
+
+def test_the_worker_runs_what_waits_and_says_why_one_failed(ordered, program, noon):
+    broken = rehearsal.order(
+        program=program, draft=drafts.in_force(program), name="broken", at=noon, by="owner"
+    )
+    RehearsalRun.objects.filter(pk=broken.pk).update(draft={})
+
+    tasks.rehearse()
+
+    assert dict(RehearsalRun.objects.values_list("name", "status")) == {"twice": "done", "broken": "failed"}
+    assert "KeyError" in RehearsalRun.objects.get(pk=broken.pk).fault
+
+
+# --- the command line -------------------------------------------------------------------------------------
+
+
+def test_a_file_is_rehearsed_on_the_command_line(cafe, sale, tmp_path):
+    buy(cafe, sale, 10_000, timezone.now() - DAY)
+    file = tmp_path / "draft.yaml"
+    file.write_text(program_file.export(merchant=cafe.slug).replace("points: 1,", "points: 2,"))
+
+    said, told = StringIO(), StringIO()
+    call_command("rehearse", cafe.slug, str(file), stdout=said)
+    call_command("rehearse", cafe.slug, str(file), "--json", "--months", "2", stdout=told)
+
+    assert "Points given: 100 now, 200 with the draft (+100 %)." in said.getvalue()
+    assert json.loads(told.getvalue())["points"] == {"old": 100, "new": 200, "difference": 100}
+
+
+def test_the_command_line_says_what_is_wrong(cafe, bar_nilo, tmp_path):
+    file = tmp_path / "draft.yaml"
+    file.write_text(program_file.export(merchant=bar_nilo.slug))
+
+    for said, why in (
+        (("nobody", str(file)), "There is no merchant"),
+        ((cafe.slug, str(tmp_path / "none")), "cannot be read"),
+        ((cafe.slug, str(file)), "The file is of merchant 'bar-nilo'"),
+        ((cafe.slug, str(file), "--months", "0"), "1 to 60"),
+    ):
+        with pytest.raises(CommandError, match=why):
+            call_command("rehearse", *said)
