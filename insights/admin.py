@@ -32,23 +32,26 @@ from loyalty.models import EarningRule, Program, TierSet
 MAY_START = "insights.add_rehearsalrun"
 MOST_TEXT = 200_000
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
-MONTHS = {
-    "min_value": 1,
-    "max_value": rehearsal.MOST_MONTHS,
-    "initial": 12,
-    "label": _("Months"),
-    "help_text": _("So many months back from today."),
-}
+
+
+def _months() -> forms.IntegerField:
+    return forms.IntegerField(
+        min_value=1,
+        max_value=rehearsal.MOST_MONTHS,
+        initial=12,
+        label=_("Months"),
+        help_text=_("So many months back from today."),
+    )
 
 
 class HowLong(forms.Form):
-    months = forms.IntegerField(**MONTHS)
+    months = _months()
 
 
 class FileForm(forms.Form):
     """A whole draft: the program file of what is in force, to be changed here."""
 
-    months = forms.IntegerField(**MONTHS)
+    months = _months()
     text = forms.CharField(
         max_length=MOST_TEXT,
         label=_("Program file"),
@@ -123,7 +126,7 @@ class RehearsalRunAdmin(FactAdmin):
     ) -> HttpResponse:
         run = self.get_object(request, object_id)
         if run is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[no-any-return]
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined, no-any-return]
         if request.method != "GET" or not self.has_view_permission(request, run):
             raise PermissionDenied
         is_open = run.status in (RehearsalRun.Status.WAITING, RehearsalRun.Status.RUNNING)
@@ -163,7 +166,7 @@ LEAD = _(
 
 def _shown(run: RehearsalRun) -> dict[str, Any]:
     """Return the figures as the page shows them."""
-    figures = run.figures
+    figures: dict[str, Any] = run.figures or {}
     people = figures["customers"]
     named = [one["customer"] for name in ("most_gain", "most_lose") for one in people[name]]
     found = Customer.objects.filter(merchant=run.merchant_id).in_bulk(named)

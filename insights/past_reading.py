@@ -127,7 +127,7 @@ class _Chunk:
         for number, points, purchase_id, lots, when in found.filter(kind="earn").values_list(
             "account_id", "points", "purchase_id", "lots", "occurred_at"
         ):
-            judged[purchase_id] = when
+            judged[purchase_id or 0] = when
             total[number] += points
             for lot, active, pending in lots:
                 moved[lot] += active + pending
@@ -278,10 +278,9 @@ class _Chunk:
         own = CustomerDay.objects.filter(
             merchant_id=self.merchant_id, membership_id__in=self.ids, day__lt=self.first_day
         )
-        for number, *day in own.values_list(
-            "membership_id", "day", "currency", "orders", "spend_minor", "points"
-        ):
-            self.by_id[number].days.append(tuple(day))
+        names = ("membership_id", "day", "currency", "orders", "spend_minor", "points")
+        for number, day, currency, orders, spend, points in own.values_list(*names):
+            self.by_id[number].days.append((day, currency, orders, spend, points))
 
     def _read_before(self) -> None:
         """Read how many purchases there were, what capped rules had given, and who is in which segment."""

@@ -10,7 +10,7 @@ def _leave_rehearsals(traces: Traces) -> None:
     """Take the person out of the lists of who gains and loses most; sums lead to nobody."""
     done = RehearsalRun.objects.filter(merchant=traces.customer.merchant_id, figures__isnull=False)
     for run in done.iterator():
-        people = run.figures["customers"]
+        people = (run.figures or {})["customers"]
         kept = {name: [one for one in people[name] if one["customer"] not in traces.ids] for name in LISTS}
         if any(len(kept[name]) < len(people[name]) for name in LISTS):
             people |= kept

@@ -139,7 +139,7 @@ class Sums:
 
     def _tiers(self, scale: float) -> dict[str, Any]:
         now, then = self.old.plan.tiers, self.new.plan.tiers
-        moves = [
+        moves: list[dict[str, Any]] = [
             {"from": old, "to": new, "customers": round(count * scale), "is_up": _is_up(now, then, old, new)}
             for (old, new), count in self.moves.items()
         ]

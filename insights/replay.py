@@ -14,6 +14,7 @@ from typing import Any
 
 from insights.pasts import Appointed, GivenBack, Moved, Past, Sold, TakenBack
 from loyalty import awards, refunding, tier_reviews, tiers
+from loyalty.earning.base import Basket
 from loyalty.ledger import AccountState, Cause, Grant, TrialBook, trial_account
 from loyalty.plan import Plan, PlanRule
 from loyalty.standing import Standing, period_starts, status_ends
@@ -244,7 +245,7 @@ class Life(Standing):
         rule = next((rule for rule in self.plan.rules if rule.code == one.rule), None)
         if rule is None or rule.plugin.role != "event":
             return
-        basket = awards.Basket(currency=self.plan.currency, lines=[], local=self.plan.local(one.when))
+        basket = Basket(currency=self.plan.currency, lines=[], local=self.plan.local(one.when))
         points = int(rule.plugin.worth(basket, rule.params) or 0)
         if rule.params.max_points is not None:
             points = min(points, rule.params.max_points)
