@@ -98,6 +98,7 @@ PERSONAL_DATA = [
     "connectors.personal_data.HOLDINGS",
     "engagement.personal_data.HOLDINGS",
     "engagement.flows.holdings.HOLDINGS",
+    "insights.personal_data.HOLDINGS",
     "rewards.personal_data.HOLDINGS",
     "loyalty.personal_data.HOLDINGS",
     "customers.personal_data.HOLDINGS",

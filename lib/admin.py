@@ -348,6 +348,10 @@ class ConfigAdmin(ScopedAdmin, SimpleHistoryAdmin):
     def changeform_view(
         self, request: HttpRequest, object_id: Any = None, form_url: str = "", extra_context: Any = None
     ) -> Any:
+        if object_id and any(door.label for door in self.doors):
+            row = self.get_object(request, object_id)
+            more = {"buttons": self.buttons(request, row) if row is not None else []}
+            extra_context = {**more, **(extra_context or {})}
         answer = super().changeform_view(request, object_id, form_url, extra_context)
         self._put_in_force(request)
         return answer

@@ -8,12 +8,14 @@ partial refunds add up; bonuses come on top.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from fractions import Fraction
 from math import prod
 from typing import Any
 
 from loyalty.earning.base import EARNING_LINES, Basket, Line, unmet
 from loyalty.earning.base import matches as rule_matches
+from loyalty.ledger.states import Grant
 from loyalty.plan import Plan, PlanRule
 from loyalty.sale import Sale
 
@@ -100,6 +102,30 @@ def round_points(numerator: int, denominator: int, rounding: str) -> int:
     if rounding == "ceil":
         return -(-numerator // denominator)
     return (2 * numerator + denominator) // (2 * denominator)
+
+
+def basket_of(plan: Plan, sale: Sale, *, at: datetime, tier: str) -> Basket:
+    """Return what rules may know of a sale that is judged at a time; who bought it is filled in by the caller."""
+    return Basket(
+        currency=sale.currency,
+        lines=earning_lines(sale, tax_excluded=plan.tax_excluded),
+        local=plan.local(at),
+        tier=tier,
+        store=sale.store,
+        channel=sale.channel,
+    )
+
+
+def grants_of(plan: Plan, award: Award, *, at: datetime) -> list[Grant]:
+    """Return the points to give for a sale judged at a time, each with the days it can be used."""
+    return [grant_of(plan, points, rule, at=at, days=days) for points, rule, days in award.grants]
+
+
+def grant_of(plan: Plan, points: int, rule: str, *, at: datetime, days: int | None) -> Grant:
+    """Return points with their days; `days` pending, None until they are released."""
+    starts = at + timedelta(days=days) if days else None
+    ends = None if days is None else plan.expiry.ends(starts or at, zone=plan.zone)
+    return Grant(points=points, rule=rule, activates_at=starts, expires_at=ends, waits=days is None)
 
 
 def compute(plan: Plan, basket: Basket) -> Award:
@@ -252,7 +278,7 @@ def _grant(award: Award, rule: PlanRule, points: int) -> None:
     if points:
         award.points += points
         award.qualifying += points if rule.qualifies else 0
-        award.grants.append((points, rule.code, None if rule.params.on_event else rule.params.pending_days))
+        award.grants.append((points, rule.code, rule.days_pending))
     if rule.caps and points:
         award.counted.append((rule, points))
 

@@ -12,11 +12,11 @@ from datetime import date, datetime, time, timedelta
 from customers.models import Customer, Identifier, Touchpoint
 from lib import db
 from lib.signing import fingerprint
-from loyalty import calendar, desk, known, lookup, programs, tiers
+from loyalty import awards, calendar, desk, known, lookup, programs, tiers
 from loyalty.desk import Desk
 from loyalty.earning.base import Basket, unmet
 from loyalty.earning.touchpoint import OnTouchpoint
-from loyalty.ledger import Cause, Grant
+from loyalty.ledger import Cause
 from loyalty.lookup import Person
 from loyalty.models import Reference
 from loyalty.plan import Plan, PlanRule
@@ -340,7 +340,7 @@ def _give(
     reason = {"code": kind, "rule": rule.code, "points": points, "version": plan.version}
     work.book.earn(
         account,
-        [_grant(plan, rule, points, at=at)],
+        [awards.grant_of(plan, points, rule.code, at=at, days=rule.days_pending)],
         cause=Cause(occurred_at=at, reference=reference, reason=reason, by=work.by),
         kind="bonus",
     )
@@ -353,10 +353,3 @@ def _give(
         if tiers.lift(plan, one, at=work.at, now=work.at):
             moved = {"from": before, "to": one.tier}
             work.note("tier.changed", customer_id=person.customer_id, at=at, data=moved)
-
-
-def _grant(plan: Plan, rule: PlanRule, points: int, *, at: datetime) -> Grant:
-    waits = rule.params.on_event
-    starts = at + timedelta(days=rule.params.pending_days) if rule.params.pending_days and not waits else None
-    ends = None if waits else plan.expiry.ends(starts or at, zone=plan.zone)
-    return Grant(points=points, rule=rule.code, activates_at=starts, expires_at=ends, waits=waits)

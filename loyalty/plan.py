@@ -27,6 +27,11 @@ class PlanRule:
     conditions: tuple[Condition, ...]
     caps: tuple[str, ...]
 
+    @property
+    def days_pending(self) -> int | None:
+        """The days until its points can be used; None until the sale is released."""
+        return None if self.params.on_event else self.params.pending_days
+
     @staticmethod
     def read(document: Document) -> "PlanRule":
         """Return the rule of a published document, with what every sale would compute again made ready."""

@@ -18,8 +18,7 @@ from lib import db, public_ids
 from lib.errors import DomainError, Fault, Gone, Malformed, NotFound, ReferenceReused, Refused
 from loyalty import awards, desk, known, lookup, programs, refunds, tiers
 from loyalty.desk import AsOf, Desk
-from loyalty.earning.base import Basket
-from loyalty.ledger import AccountState, Cause, Grant
+from loyalty.ledger import AccountState, Cause
 from loyalty.lookup import Person
 from loyalty.plan import Plan
 from loyalty.receipts import Receipt, differences, line_rows, tender_rows
@@ -147,7 +146,9 @@ def calculate(*, merchant: Merchant, sale: Sale, at: datetime, program_id: int |
     if receipt.status == "unmatched":
         plan = programs.current(merchant=merchant, at=sale.occurred_at, program_id=program_id)
         first = plan.tiers.reached(0)
-        award = awards.compute(plan, _basket(plan, sale, sale.occurred_at, tier=first.name if first else ""))
+        award = awards.compute(
+            plan, awards.basket_of(plan, sale, at=sale.occurred_at, tier=first.name if first else "")
+        )
         receipt.row |= {
             "points_earned": award.points,
             "basis_minor": award.basis_minor,
@@ -271,14 +272,14 @@ def award(work: Desk, row: dict[str, Any], sale: Sale, person: Person) -> None:
     account, one = work.account(person.membership_id), work.standings[person.membership_id]
     work.people[row["id"]] = person
     tier = work.tier_at(one, judged)
-    basket = _basket(plan, sale, judged, tier=tier)
+    basket = awards.basket_of(plan, sale, at=judged, tier=tier)
     basket.purchases_before = account.purchases
     basket.segments = work.segments_of(plan, person.customer_id)
     basket.times = {
         name: times for rule in plan.capped for name, times in one.times_of(rule, basket.local.date()).items()
     }
     award = awards.compute(plan, basket)
-    grants = [_grant(plan, judged, *grant) for grant in award.grants]
+    grants = awards.grants_of(plan, award, at=judged)
     row |= {
         "customer_id": person.customer_id,
         "program_id": plan.program_id,
@@ -310,23 +311,6 @@ def award(work: Desk, row: dict[str, Any], sale: Sale, person: Person) -> None:
         },
     )
     _follow(work, one, person, sale)
-
-
-def _basket(plan: Plan, sale: Sale, judged: datetime, *, tier: str) -> Basket:
-    return Basket(
-        currency=sale.currency,
-        lines=awards.earning_lines(sale, tax_excluded=plan.tax_excluded),
-        local=plan.local(judged),
-        tier=tier,
-        store=sale.store,
-        channel=sale.channel,
-    )
-
-
-def _grant(plan: Plan, judged: datetime, points: int, rule: str, days: int | None) -> Grant:
-    starts = judged + timedelta(days=days) if days else None
-    ends = None if days is None else plan.expiry.ends(starts or judged, zone=plan.zone)
-    return Grant(points=points, rule=rule, activates_at=starts, expires_at=ends, waits=days is None)
 
 
 def _why(plan: Plan, award: awards.Award) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def _review(*, merchant: Merchant, memberships: list[int], at: datetime) -> int:
     notes = []
     for one in standings.values():
         before = one.tier
-        _check(rules, one, at=at)
+        check(rules, one, at=at)
         if one.tier != before:
             notes.append(_note(merchant, one, before, at))
     purposes.let_go_of_ended(merchant_id=merchant.pk, accounts=book.accounts.values())
@@ -76,7 +76,7 @@ def _review(*, merchant: Merchant, memberships: list[int], at: datetime) -> int:
     return len(standings)
 
 
-def _check(rules: Plan, one: Standing, *, at: datetime) -> None:
+def check(rules: Plan, one: Standing, *, at: datetime) -> None:
     """Decide at the check date: stay as long again, or go down by the steps, never below the figure."""
     figure = one.figure(rules, rules.local(at).date())
     reached = rules.tiers.reached(figure)
@@ -208,13 +208,13 @@ def assign(
 def preview(*, tier_set: TierSet, at: datetime, examples: int = 20) -> dict[str, Any]:
     """
     Return what publishing this set would do: members per level now and then, how many move up and down,
-    and some of those who move. One statement per thousand members; nothing is written.
+    and some of those who move each way. One statement per thousand members; nothing is written.
     """
     draft = tiers_of(tier_set)
     after = dict.fromkeys((level.name for level in draft.levels), 0)
     before: dict[str, int] = {}
     moves: dict[tuple[str, str], int] = {}
-    who: list[dict[str, Any]] = []
+    who: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
     rules = programs.current(merchant=tier_set.program.merchant)
     for one, figure in _everybody(tier_set, draft, at):
         reached = draft.reached(figure)
@@ -225,8 +225,11 @@ def preview(*, tier_set: TierSet, at: datetime, examples: int = 20) -> dict[str,
         after[name] = after.get(name, 0) + 1
         if name != one.tier:
             moves[one.tier, name] = moves.get((one.tier, name), 0) + 1
-            if len(who) < examples:
-                who.append({"customer_id": one.customer_id, "from": one.tier, "to": name, "figure": figure})
+            is_up = _is_up(rules.tiers, draft, one.tier, name)
+            if len(who[is_up]) < examples:
+                who[is_up].append(
+                    {"customer_id": one.customer_id, "from": one.tier, "to": name, "figure": figure}
+                )
     ups = sum(count for (old, new), count in moves.items() if _is_up(rules.tiers, draft, old, new))
     return {
         "members": sum(before.values()),
@@ -237,7 +240,7 @@ def preview(*, tier_set: TierSet, at: datetime, examples: int = 20) -> dict[str,
         "moves": [
             {"from": old, "to": new, "customers": count} for (old, new), count in sorted(moves.items())
         ],
-        "examples": who,
+        "examples": [*who[True], *who[False]],
     }
 
 
@@ -253,7 +256,9 @@ def _everybody(tier_set: TierSet, draft: Tiers, at: datetime) -> Iterator[tuple[
     drafted = plan.with_tiers(rules, draft)
     last = 0
     while ids := list(
-        Membership.objects.filter(merchant=merchant_id, program=tier_set.program_id, pk__gt=last)
+        Membership.objects.filter(
+            merchant=merchant_id, program=tier_set.program_id, customer__merged_into=None, pk__gt=last
+        )
         .order_by("pk")
         .values_list("pk", flat=True)[:CHUNK]
     ):

@@ -103,6 +103,7 @@ class ProgramAdmin(ConfigAdmin):
     list_select_related = ["merchant"]
     search_fields = ["name"]
     can_delete = False
+    change_form_before_template = "admin/rewards/actions.html"
     fieldsets = [
         (None, {"fields": ["merchant", "name", "points_name", "is_active"]}),
         (_("Earning"), {"fields": ["rounding", "tax"]}),

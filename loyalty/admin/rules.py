@@ -45,6 +45,7 @@ class EarningRuleAdmin(KindAdmin):
     list_select_related = ["program__merchant"]
     list_filter = ["program", "is_active"]
     search_fields = ["code", "kind"]
+    change_form_before_template = "admin/rewards/actions.html"
 
     @admin.display(description=_("Kind"), ordering="kind")
     def shown_kind(self, rule: EarningRule) -> str:

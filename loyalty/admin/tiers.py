@@ -190,6 +190,7 @@ class TierSetAdmin(ConfigAdmin):
                 if one["customer_id"] in people
             ],
             may_publish=self.has_change_permission(request, tier_set),
+            buttons=self.buttons(request, tier_set),
         )
         return TemplateResponse(request, "admin/loyalty/tierset/preview.html", page)
 

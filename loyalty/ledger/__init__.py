@@ -22,6 +22,7 @@ from loyalty.ledger.reading import (
     hold_owner,
     holds,
     lots,
+    lots_of,
     totals,
     with_balance,
 )
@@ -40,6 +41,7 @@ from loyalty.ledger.rows import (
     write,
 )
 from loyalty.ledger.states import AccountState, Cause, Grant, HoldState, LotState
+from loyalty.ledger.trial import TrialBook, trial_account
 
 __all__ = [
     "TABLES",
@@ -52,6 +54,7 @@ __all__ = [
     "LotState",
     "NotEnoughPoints",
     "Sum",
+    "TrialBook",
     "account_at",
     "account_of",
     "accounts_sql",
@@ -72,6 +75,7 @@ __all__ = [
     "keep_returned",
     "lock",
     "lots",
+    "lots_of",
     "merged_hold",
     "open_accounts",
     "open_book",
@@ -82,6 +86,7 @@ __all__ = [
     "shape",
     "sums_of",
     "totals",
+    "trial_account",
     "with_balance",
     "write",
 ]

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F, OuterRef, QuerySet, Subquery, Sum
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from lib import db
@@ -176,6 +176,12 @@ def lots(*, merchant_id: int, membership_id: int) -> QuerySet[Lot]:
     """Return the lots of one membership that are not closed, in the order they are used."""
     found = Lot.objects.filter(merchant_id=merchant_id, account_id=membership_id).exclude(state="closed")
     return found.order_by(F("expires_at").asc(nulls_last=True), "earned_at", "pk")
+
+
+def lots_of(*, merchant_id: int, memberships: Iterable[int], also: Iterable[int] = ()) -> QuerySet[Lot]:
+    """Return the lots of these memberships that are not closed, and those of `also` that are."""
+    found = Lot.objects.filter(merchant_id=merchant_id, account_id__in=list(memberships))
+    return found.filter(~Q(state="closed") | Q(pk__in=list(also)))
 
 
 def holds(*, merchant_id: int, memberships: Iterable[int] | None = None) -> QuerySet[Hold]:

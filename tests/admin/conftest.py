@@ -12,9 +12,10 @@ from customers.models import Referral, Segment
 from engagement import gallery, messages, subscriptions
 from engagement.messages import Draft
 from engagement.models import ChannelSettings, FlowRun, Holdout, SendingLimits, Template
+from insights import rehearsal
 from lib import db
 from lib.admin import path_to_merchant, within
-from loyalty import holds, households, members, merges, purchases, refunds
+from loyalty import drafts, holds, households, members, merges, purchases, refunds
 from loyalty.models import Program
 from loyalty.refunds import Return
 from loyalty.sale import Sale
@@ -122,6 +123,10 @@ def _gives(bar_nilo, bo, noon):
     perks.use(customer=bo, perk="tea", reference="NP-1", at=noon, by="till")
     Program.objects.filter(merchant=bar_nilo).update(extras={"transfers": {"household": True}})
     households.create(customer=bo, name="Nilos", reference="NH-1", at=noon, by="till", agreed="till")
+    rehearsal.order(
+        program=bar_nilo.programs.get(), draft=drafts.in_force(bar_nilo.programs.get()), name="Nilo draft",
+        at=noon, by="test",
+    )  # fmt: skip
     pool = CodePool.objects.create(merchant=bar_nilo, code="nilo", name="Nilo pool")
     pools.upload(pool=pool, given=["nilo-code"], at=noon)
     gift_cards.buy(

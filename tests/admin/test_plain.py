@@ -34,6 +34,7 @@ for address in (
     "loyalty/purchase/", "loyalty/earningrule/add/", "loyalty/earningrule/add/?kind=per_amount",
     f"loyalty/tierset/{tier_set.pk}/change/", f"loyalty/tierset/{tier_set.pk}/preview/",
     f"loyalty/tierset/{tier_set.pk}/history/", "merchants/apikey/add/", "merchants/role/",
+    "insights/rehearsalrun/", "insights/rehearsalrun/add/",
 ):
     answer = browser.get(f"/admin/{address}")
     assert answer.status_code == 200, (address, answer.status_code)

@@ -1,0 +1,29 @@
+"""What the worker computes for the merchant."""
+
+import logging
+import time
+
+from celery import shared_task
+from celery.exceptions import SoftTimeLimitExceeded
+from django.utils import timezone
+
+from insights import rehearsal
+
+MOST_SECONDS = 60.0
+
+log = logging.getLogger(__name__)
+
+
+@shared_task
+def rehearse() -> None:
+    """Run the rehearsals that wait, one after another; after a minute the next sweep goes on."""
+    ends = time.monotonic() + MOST_SECONDS
+    while time.monotonic() < ends and (run := rehearsal.claim(at=timezone.now())):
+        try:
+            rehearsal.perform(run=run, clock=timezone.now)
+        except SoftTimeLimitExceeded:
+            rehearsal.give_up(run=run, fault="It took too long: rehearse fewer months.", at=timezone.now())
+            raise
+        except Exception as error:
+            log.exception("rehearsal %s failed", run.public_id)
+            rehearsal.give_up(run=run, fault=f"{type(error).__name__}: {error}", at=timezone.now())
