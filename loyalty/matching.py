@@ -1,6 +1,6 @@
 """Sales that were told before their customer was known get their customer, and their points, afterwards."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,7 @@ from loyalty.desk import Desk
 from loyalty.models import Purchase
 from loyalty.receipts import Receipt
 from loyalty.sale import Line, Sale, Tender
-from merchants.models import Merchant
+from merchants.models import Merchant, Store
 
 CHUNK = 500
 
@@ -132,21 +132,29 @@ def _match(
     )
     looks = [(person, when) for when in times] or [(person, at)]
     rows = desk.gather(work, looks=looks, purchases=purchase_ids, lots=True)
+    stores = _codes(merchant, {row["store_id"] for row in rows.values()} - {None})
     receipts = []
     for row in sorted(rows.values(), key=lambda row: row["occurred_at"]):
         if row["status"] != "unmatched":
             receipts.append(Receipt("replayed", row))
             continue
         row |= {"status": "recorded", "waits_for": ""}
-        purchases.award(work, row, told(row), person)
+        purchases.award(work, row, told(row, store=stores.get(row["store_id"], "")), person)
         work.changed_purchases[row["id"]] = row
         receipts.append(Receipt("created", row))
     desk.write(work)
     return receipts
 
 
-def told(row: dict[str, Any]) -> Sale:
-    """Return the sale that a purchase row was told as."""
+def _codes(merchant: Merchant, stores: Collection[int]) -> dict[int, str]:
+    """Return the codes of stores, which rules go by; nothing is asked where no sale names one."""
+    if not stores:
+        return {}
+    return dict(Store.objects.filter(merchant=merchant, pk__in=stores).values_list("pk", "code"))
+
+
+def told(row: dict[str, Any], *, store: str) -> Sale:
+    """Return the sale that a purchase row was told as, in the store of this code."""
     sale = Sale(
         reference=row["reference"],
         currency=row["currency"],
@@ -154,6 +162,7 @@ def told(row: dict[str, Any]) -> Sale:
         occurred_at=row["occurred_at"],
         tax_minor=row["tax_minor"],
         store_id=row["store_id"],
+        store=store,
         till=row["till"],
         staff_ref=row["staff_ref"],
         channel=row["channel"],
