@@ -412,16 +412,16 @@ def undo(
         )
     work.changed_refunds.append({"id": refund.pk, "status": "undone"})
     if person is not None:
-        work.note(
-            "refund.undone",
-            customer_id=person.customer_id,
-            at=at,
-            data={
-                "purchase": public_ids.show("pur", purchase["id"]),
-                "amount_minor": refund.amount_minor or 0,
-                "currency": purchase["currency"],
-                "points": given_back,
-            },
-        )
+        _note_undone(work, purchase, person, points=given_back, amount_minor=refund.amount_minor or 0)
     desk.write(work)
     return RefundReceipt("created", refund_id=refund.pk, reference=reference, returned=given_back - took)
+
+
+def _note_undone(work: Desk, purchase: Row, person: Person, *, points: int, amount_minor: int) -> None:
+    data = {
+        "purchase": public_ids.show("pur", purchase["id"]),
+        "amount_minor": amount_minor,
+        "currency": purchase["currency"],
+        "points": points,
+    }
+    work.note("refund.undone", customer_id=person.customer_id, at=work.at, data=data)
