@@ -1,7 +1,7 @@
 """Reports: customer value and retention, as stored by the latest refresh; JSON, or a table as CSV."""
 
 import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from io import StringIO
 from typing import Any
@@ -15,6 +15,8 @@ from lib.errors import Fault, Malformed, NotFound
 
 SCOPES = ("reports:read",)
 CSV = "text/csv; charset=utf-8"
+AT_RISK = ("customer", "at_risk", "at_stake_minor", "predicted_minor", "historic_minor", "last_day")
+GROUP = ("key", "customers", "historic_minor", "value_minor", "at_risk")
 
 
 class ReportNotMade(NotFound):
@@ -77,12 +79,12 @@ class Clv(Door):
             raise ReportNotMade(
                 "The reports of this merchant were not made yet: that happens within ten minutes."
             )
-        told["at_risk"] = [{k: v for k, v in row.items() if k != "customer_id"} for row in told["at_risk"]]
+        told["at_risk"] = [{name: row[name] for name in AT_RISK} for row in told["at_risk"]]
         by = _choice(self, "by", ("at_risk", *groups.DIMENSIONS))
+        if not _is_csv(self):
+            return Answer(200, told)
         return (
-            _table(told["at_risk"] if by == "at_risk" else told["groups"].get(by, ()))
-            if _is_csv(self)
-            else Answer(200, told)
+            _table(told["at_risk"], AT_RISK) if by == "at_risk" else _table(told["groups"].get(by, ()), GROUP)
         )
 
 
@@ -93,7 +95,7 @@ class Churn(Door):
         parameters={**FORMAT, "days": "365 (default) or 91.", "ends_on": "The first day after the window."},
     )
     def get(self) -> Answer:
-        """Read negative churn and its parts. As CSV: `by` is total (default), tier, segment, channel, store or cohort."""
+        """Read negative churn and its parts. As CSV: `by` is total (default) or one of the groups."""
         length = int(_choice(self, "days", tuple(str(one) for one in churn.WINDOWS)))
         told = reports.retention(merchant=self.merchant, length=length, ends_on=_day(self))
         if told is None:
@@ -101,8 +103,10 @@ class Churn(Door):
                 "The reports of this merchant were not made yet: that happens within ten minutes."
             )
         by = _choice(self, "by", churn.DIMENSIONS)
+        if not _is_csv(self):
+            return Answer(200, told)
         rows = [{"key": "", **told["total"]}] if by == "total" else told["groups"].get(by, [])
-        return _table(rows) if _is_csv(self) else Answer(200, told)
+        return _table(rows, ("key", *told["total"]))
 
 
 def _choice(door: Door, name: str, known: tuple[str, ...]) -> str:
@@ -126,13 +130,11 @@ def _day(door: Door) -> date | None:
         raise Malformed("A parameter cannot be understood.", faults=faults) from None
 
 
-def _table(rows: Iterable[Mapping[str, Any]]) -> Answer:
+def _table(rows: Iterable[Mapping[str, Any]], names: Sequence[str]) -> Answer:
     text = StringIO()
-    listed = list(rows)
-    if listed:
-        writer = csv.DictWriter(text, list(listed[0]))
-        writer.writeheader()
-        writer.writerows({name: _safe(value) for name, value in row.items()} for row in listed)
+    writer = csv.DictWriter(text, names)
+    writer.writeheader()
+    writer.writerows({name: _safe(row[name]) for name in names} for row in rows)
     return Answer(200, text.getvalue().encode(), content_type=CSV)
 
 

@@ -113,7 +113,8 @@ def retention(*, merchant: Merchant, length: int, ends_on: date | None = None) -
 
 
 def _told(
-    window: RetentionSnapshot, parts: Parts, groups: dict[str, list[tuple[str, Parts]]], used: int | None, cost: int | None
+    window: RetentionSnapshot, parts: Parts, groups: dict[str, list[tuple[str, Parts]]],
+    used: int | None, cost: int | None,
 ) -> dict[str, Any]:  # fmt: skip
     return {
         "as_of": window.ends_on,
@@ -171,8 +172,8 @@ def headline(parts: Parts, *, days: int, currency: str, language: str = "en") ->
         )
     return (
         say(
-            "Net churn is %(churn)s: over %(days)s days customers who left or bought less took %(lost)s away, and those who "
-            "stayed gave %(grown)s more."
+            "Net churn is %(churn)s: over %(days)s days customers who left or bought less took %(lost)s away, and "
+            "those who stayed gave %(grown)s more."
         )
         % told
     )

@@ -26,9 +26,9 @@ MOST_ROUNDS = 10_000  # a piece that always finds something would else never end
 class Command(BaseCommand):
     help = (
         "Do everything that is due now: messages of other machines, touchpoints, sales that wait for their "
-        "customer, points that become usable or expire, birthdays, tiers, segments, reports, messages to customers, outgoing "
-        "webhooks. A shop without a worker runs it from cron; a worker does the same pieces continuously, and both at "
-        "once do no harm."
+        "customer, points that become usable or expire, birthdays, tiers, segments, reports, messages to "
+        "customers, outgoing webhooks. A shop without a worker runs it from cron; a worker does the same pieces "
+        "continuously, and both at once do no harm."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
