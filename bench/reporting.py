@@ -4,6 +4,7 @@ import resource
 import sys
 import time
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import django
 import orjson
@@ -48,7 +49,19 @@ def main(people: int) -> None:
 
     before = _megabytes()
     timed("first_refresh_SIZE_seconds", lambda: snapshots.refresh(merchant=merchant, at=at))
-    timed("refresh_SIZE_seconds", lambda: snapshots.refresh(merchant=merchant, at=at + timedelta(days=1)))
+    steps: list[tuple[str, float, float]] = []
+
+    def tell(step: str, percent: int) -> None:
+        steps.append((step, time.perf_counter(), time.process_time()))
+
+    timed(
+        "refresh_SIZE_seconds",
+        lambda: snapshots.refresh(merchant=merchant, at=at + timedelta(days=1), tell=tell),
+    )
+    tell("", 100)
+    for (step, began, busy), (_, ended, done) in pairwise(steps):
+        found[f"{step}_SIZE_seconds"] = round(ended - began, 2)
+        found[f"{step}_SIZE_busy_seconds"] = round(done - busy, 2)
     found["refresh_SIZE_megabytes"] = round(_megabytes() - before)
     buyers = days.buyers(merchant=merchant, until=at.date(), lapse_days=90)
     timed("fit_SIZE_seconds", lambda: clv.fit(**buyers.arrays))

@@ -40,9 +40,10 @@
     return { short: said(short), exact: said(exact) };
   }
 
-  function axis(given, format) {
+  // Where every label must be read, they lean on a narrow screen.
+  function axis(given, format, isNarrow) {
     if (!given) return given;
-    if (Array.isArray(given)) return given.map((one) => axis(one, format));
+    if (Array.isArray(given)) return given.map((one) => axis(one, format, isNarrow));
     const text = { color: token("quiet"), fontSize: 12, hideOverlap: true, ...(given.type === "value" && { formatter: format.short }) };
     return {
       nameTextStyle: { color: token("quiet") },
@@ -50,11 +51,12 @@
       axisTick: { show: false },
       splitLine: { show: given.type === "value", lineStyle: { color: token("line") } },
       ...given,
-      axisLabel: { ...text, ...given.axisLabel },
+      axisLabel: { ...text, ...given.axisLabel, ...(isNarrow && given.axisLabel?.interval === 0 && { rotate: 45, overflow: "none" }) },
     };
   }
 
-  function option(said) {
+  function option(said, width) {
+    const isNarrow = width < 480;
     const { unit, ...given } = colored(said);
     const format = formatter(unit);
     const text = { color: token("text"), fontFamily: getComputedStyle(document.body).fontFamily };
@@ -75,7 +77,7 @@
       },
       ...(given.legend && { legend: { top: 0, left: 0, icon: "roundRect", textStyle: text, ...given.legend } }),
       ...(given.visualMap && { visualMap: { textStyle: text, formatter: format.short, ...given.visualMap } }),
-      ...(given.xAxis && { xAxis: axis(given.xAxis, format) }),
+      ...(given.xAxis && { xAxis: axis(given.xAxis, format, isNarrow) }),
       ...(given.yAxis && { yAxis: axis(given.yAxis, format) }),
       series: (given.series ?? []).map(labeled),
     };
@@ -90,12 +92,12 @@
     const said = JSON.parse(document.getElementById(figure.dataset.chart).textContent);
     place.hidden = false;
     const chart = echarts.init(place, null, { renderer: "svg" });
-    chart.setOption(option(said));
+    chart.setOption(option(said, place.clientWidth));
     figure.querySelector("details")?.removeAttribute("open");
     new ResizeObserver(() => chart.resize()).observe(place);
     drawn.push([chart, said]);
   }
 
-  const redraw = () => drawn.forEach(([chart, said]) => chart.setOption(option(said), true));
+  const redraw = () => drawn.forEach(([chart, said]) => chart.setOption(option(said, chart.getWidth()), true));
   new MutationObserver(redraw).observe(document.documentElement, { attributes: true, attributeFilter: ["class"] });
 })();
