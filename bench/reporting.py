@@ -11,7 +11,8 @@ import orjson
 
 FILL = (
     # 2.3 purchase days each over two years, most of them once, as in CDNOW.
-    """INSERT INTO customers_customer (id, merchant_id, name, status, birthday, language, referral_code, created_at, written)
+    """INSERT INTO customers_customer
+       (id, merchant_id, name, status, birthday, language, referral_code, created_at, written)
        SELECT n, %s, '', 'active', '', '', n::text, now(), '{}' FROM generate_series(1, %s) AS n""",
     """INSERT INTO loyalty_revenueday
        (merchant_id, customer_id, day, currency, orders, net_revenue_minor, refunds_minor)

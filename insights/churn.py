@@ -1,10 +1,13 @@
 """
 Negative churn of a merchant, counted in the database: `retention.Parts` of a window, in all and by group.
 
-One statement per dimension reads `loyalty.RevenueDay` once and adds up there; what comes back is one row per
-group. `insights.retention.split` says the same in memory, and a test holds one against the other.
+What comes back is one row per group. One window is one statement over `loyalty.RevenueDay`; for all windows and
+dimensions (`gathered`) the table is read once, into a temporary one with a row per customer.
+`insights.retention.split` says the same in memory, and a test holds one against the other.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 
 from insights.models import CohortMonth, RetentionSnapshot
@@ -35,57 +38,109 @@ _KEYS = {
         "LEFT JOIN origins p ON p.customer_id = f.customer_id LEFT JOIN merchants_store o ON o.id = p.store_id",
     ),
 }
-_ORIGINS = """, origins AS (
+_ORIGINS = """
     SELECT customer_id, channel, store_id FROM (
         SELECT COALESCE(c.merged_into_id, c.id) AS customer_id, p.channel, p.store_id, ROW_NUMBER() OVER (
                PARTITION BY COALESCE(c.merged_into_id, c.id) ORDER BY p.occurred_at, p.id) AS place
         FROM loyalty_purchase p JOIN customers_customer c ON c.id = p.customer_id AND c.merchant_id = p.merchant_id
         WHERE p.merchant_id = %(merchant)s AND p.status = 'recorded') AS ordered
-    WHERE place = 1)"""
+    WHERE place = 1"""
+_FACTS = """
+    SELECT customer_id,
+           SUM(CASE WHEN day >= %(before)s AND day < %(start)s THEN net_revenue_minor ELSE 0 END) AS was,
+           SUM(CASE WHEN day >= %(start)s THEN net_revenue_minor ELSE 0 END) AS is_now,
+           MIN(CASE WHEN net_revenue_minor > 0 THEN day END) AS first_day,
+           MAX(CASE WHEN net_revenue_minor > 0 THEN day END) AS last_day
+    FROM loyalty_revenueday
+    WHERE merchant_id = %(merchant)s AND currency = %(currency)s AND day < %(end)s
+    GROUP BY customer_id"""
 DIMENSIONS = tuple(_KEYS)
 
 
 def count(
-    *, merchant: Merchant, ends_on: date, length: int, lapse_days: int, dimension: str = "total"
+    *,
+    merchant: Merchant,
+    ends_on: date,
+    length: int,
+    lapse_days: int,
+    dimension: str = "total",
+    is_gathered: bool = False,
 ) -> dict[str, Parts]:
     """
     Return the parts of the window of so many days before `ends_on` (exclusive) against the one before it, by
     group. Groups of segments overlap; those of all other dimensions add up to the total.
     """
     key, join = _KEYS[dimension]
-    said = {
+    said = _said(merchant, ends_on, length)
+    said["silent"] = ends_on - timedelta(days=lapse_days)
+    if dimension == "tier":
+        program = (
+            Program.objects.filter(merchant=merchant, is_active=True).values_list("pk", flat=True).first()
+        )
+        said["program"] = program or 0
+    facts = (
+        f"SELECT customer_id, was_{length} AS was, now_{length} AS is_now, first_day, last_day FROM gathered_days"
+        if is_gathered
+        else _FACTS
+    )
+    origins = "SELECT customer_id, channel, store_id FROM gathered_origins" if is_gathered else _ORIGINS
+    sql = f"""
+        WITH facts AS ({facts}), f AS (
+            SELECT customer_id, was, is_now, first_day, is_now - was AS change, was > 0 AS is_base,
+                   COALESCE(first_day >= %(start)s, 1 = 1) AS is_new, last_day < %(silent)s AS is_silent
+            FROM facts
+        ){f", origins AS ({origins})" if "origins" in join else ""}
+        SELECT {key} AS named, {_SUMS} FROM f {join} GROUP BY named ORDER BY named
+    """
+    rows = db.ask(*_in_order(sql, said)).rows
+    return {str(row[0] or ""): Parts(*(int(value) for value in row[1:])) for row in rows}
+
+
+def _said(merchant: Merchant, ends_on: date, length: int) -> dict[str, object]:
+    return {
         "merchant": merchant.pk,
         "currency": merchant.currency,
         "start": ends_on - timedelta(days=length),
         "before": ends_on - timedelta(days=2 * length),
         "end": ends_on,
-        "silent": ends_on - timedelta(days=lapse_days),
-        "program": Program.objects.filter(merchant=merchant, is_active=True)
-        .values_list("pk", flat=True)
-        .first()
-        or 0
-        if dimension == "tier"
-        else 0,
     }
-    sql = f"""
-        WITH facts AS (
-            SELECT customer_id,
-                   SUM(CASE WHEN day >= %(before)s AND day < %(start)s THEN net_revenue_minor ELSE 0 END) AS was,
-                   SUM(CASE WHEN day >= %(start)s THEN net_revenue_minor ELSE 0 END) AS is_now,
-                   MIN(CASE WHEN net_revenue_minor > 0 THEN day END) AS first_day,
-                   MAX(CASE WHEN net_revenue_minor > 0 THEN day END) AS last_day
+
+
+@contextmanager
+def gathered(*, merchant: Merchant, ends_on: date) -> Iterator[None]:
+    """Within the block (one transaction) both windows that end there are counted from one row per customer."""
+    names = [f"{what}_{length}" for length in WINDOWS for what in ("was", "now")]
+    sums = ", ".join(f"{name} bigint" for name in names)
+    db.ask(
+        f"CREATE TEMPORARY TABLE gathered_days (customer_id bigint, {sums}, first_day date, last_day date)"
+    )
+    db.ask(
+        "CREATE TEMPORARY TABLE gathered_origins (customer_id bigint, channel varchar(20), store_id bigint)"
+    )
+    parts = []
+    said = {"merchant": merchant.pk, "currency": merchant.currency, "end": ends_on}
+    for length in WINDOWS:
+        said |= {f"{name}_{length}": day for name, day in _said(merchant, ends_on, length).items()}
+        parts += [
+            f"SUM(CASE WHEN day >= %(before_{length})s AND day < %(start_{length})s THEN net_revenue_minor ELSE 0 END)",
+            f"SUM(CASE WHEN day >= %(start_{length})s THEN net_revenue_minor ELSE 0 END)",
+        ]
+    db.ask(
+        *_in_order(
+            f"""
+            INSERT INTO gathered_days
+            SELECT customer_id, {", ".join(parts)}, MIN(CASE WHEN net_revenue_minor > 0 THEN day END),
+                   MAX(CASE WHEN net_revenue_minor > 0 THEN day END)
             FROM loyalty_revenueday
-            WHERE merchant_id = %(merchant)s AND currency = %(currency)s AND day < %(end)s
-            GROUP BY customer_id
-        ), f AS (
-            SELECT customer_id, was, is_now, first_day, is_now - was AS change, was > 0 AS is_base,
-                   COALESCE(first_day >= %(start)s, 1 = 1) AS is_new, last_day < %(silent)s AS is_silent
-            FROM facts WHERE was <> 0 OR is_now <> 0 OR first_day IS NOT NULL
-        ){_ORIGINS if "origins" in join else ""}
-        SELECT {key} AS named, {_SUMS} FROM f {join} GROUP BY named ORDER BY named
-    """
-    rows = db.ask(*_in_order(sql, said)).rows
-    return {str(row[0] or ""): Parts(*(int(value) for value in row[1:])) for row in rows}
+            WHERE merchant_id = %(merchant)s AND currency = %(currency)s AND day < %(end)s GROUP BY customer_id
+            """,
+            said,
+        )
+    )
+    db.ask(*_in_order(f"INSERT INTO gathered_origins {_ORIGINS}", said))
+    yield
+    db.ask("DROP TABLE gathered_days")
+    db.ask("DROP TABLE gathered_origins")
 
 
 def _sum(what: str, where: str) -> str:

@@ -167,7 +167,7 @@ def expect(
         return Forecast("history_only")
     buyers = Buyers.of(x, t_x, T)
     ages, often = np.asarray(T, dtype=np.float64), np.asarray(x, dtype=np.float64)
-    ends = DAYS_OF_MONTH * np.arange(1, months + 1)
+    ends: Floats = DAYS_OF_MONTH * np.arange(1, months + 1, dtype=np.float64)
     purchases, discounted = _purchases(model, buyers, ends, annual_discount)
     spend = spending.expected(spends, often, m)
     at_risk = 1 - buying.active(model, buyers, lapse_days)

@@ -7,7 +7,7 @@ forecasts and retention, and counted, so that a report can say so.
 
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,15 @@ Ints = NDArray[np.int64]
 
 def number(day: date) -> int:
     return (day - EPOCH).days
+
+
+class Arrays(TypedDict):
+    """What `insights.clv` asks for: see `insights.buying`; `m` is the mean repeat spend."""
+
+    x: NDArray[np.float64]
+    t_x: NDArray[np.float64]
+    T: NDArray[np.float64]
+    m: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +58,8 @@ class Buyers:
     later_spent: Ints
 
     @property
-    def arrays(self) -> dict[str, NDArray[np.float64]]:
-        """What `insights.clv` asks for: x, t_x, T and m."""
+    def arrays(self) -> "Arrays":
+        """What the formulas ask for."""
         x = (self.days - 1).astype(np.float64)
         m = np.divide(self.spent - self.on_first, x, out=np.zeros(len(x)), where=x > 0)
         return {

@@ -76,7 +76,7 @@ def backtest(*, merchant: Merchant, as_of: date, lapse_days: int) -> dict[str, A
     fit = clv.fit(**then.arrays)
     if fit.model is None or fit.spending is None:
         return {}
-    known = buying.Buyers.of(*(then.arrays[name] for name in ("x", "t_x", "T")))
+    known = buying.Buyers.of(then.arrays["x"], then.arrays["t_x"], then.arrays["T"])
     said = buying.expected(fit.model, known, float(holdout))
     spent = said * spending.expected(fit.spending, then.arrays["x"], then.arrays["m"])
     return {

@@ -211,29 +211,39 @@ def _write_retention(*, merchant: Merchant, as_of: date, lapse: int, at: datetim
     ends_on = as_of + timedelta(days=1)
     RetentionSnapshot.objects.filter(Q(ends_on=ends_on) | ~Q(ends_on__day=1), merchant=merchant).delete()
     program = Program.objects.filter(merchant=merchant, is_active=True).first()
-    rows = []
-    for length in churn.WINDOWS:
-        used = redeemed(merchant=merchant, since=at - timedelta(days=length), until=at)
-        cost = round(used * float(program.point_cost_minor)) if program else 0
-        for dimension in churn.DIMENSIONS:
-            counted = churn.count(
-                merchant=merchant, ends_on=ends_on, length=length, lapse_days=lapse, dimension=dimension
-            )
-            for key, parts in counted.items():
-                points: dict[str, Any] = {"points_redeemed": used, "points_cost_minor": cost}
-                rows.append(
-                    RetentionSnapshot(
-                        merchant=merchant,
-                        ends_on=ends_on,
-                        days=length,
-                        dimension=dimension,
-                        key=key[:120],
-                        currency=merchant.currency,
-                        lapse_days=lapse,
-                        made_at=at,
-                        **{name: getattr(parts, name) for name in PARTS},
-                        **(points if dimension == "total" else {}),
-                    )
-                )
+    rows: list[RetentionSnapshot] = []
+    with churn.gathered(merchant=merchant, ends_on=ends_on):
+        for length in churn.WINDOWS:
+            used = redeemed(merchant=merchant, since=at - timedelta(days=length), until=at)
+            cost = round(used * float(program.point_cost_minor)) if program else 0
+            window: dict[str, Any] = {"ends_on": ends_on, "days": length, "lapse_days": lapse, "made_at": at}
+            for dimension in churn.DIMENSIONS:
+                points = {"points_redeemed": used, "points_cost_minor": cost} if dimension == "total" else {}
+                rows += _snapshots(merchant, dimension, window, points)
     RetentionSnapshot.objects.bulk_create(rows, batch_size=500)
     churn.cohorts(merchant=merchant, until=as_of)
+
+
+def _snapshots(
+    merchant: Merchant, dimension: str, window: dict[str, Any], points: dict[str, int]
+) -> list[RetentionSnapshot]:
+    counted = churn.count(
+        merchant=merchant,
+        ends_on=window["ends_on"],
+        length=window["days"],
+        lapse_days=window["lapse_days"],
+        dimension=dimension,
+        is_gathered=True,
+    )
+    return [
+        RetentionSnapshot(
+            merchant=merchant,
+            dimension=dimension,
+            key=key[:120],
+            currency=merchant.currency,
+            **window,
+            **points,
+            **{name: getattr(parts, name) for name in PARTS},
+        )
+        for key, parts in counted.items()
+    ]

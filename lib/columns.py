@@ -47,8 +47,8 @@ def _pieces(sql: str, params: Sequence[Any], width: int) -> Iterator[NDArray[np.
     here.ensure_connection()
     with (
         here.wrap_database_errors,
-        Cursor(here.connection) as cursor,
-        cursor.copy(f"COPY ({sql}) TO STDOUT (FORMAT BINARY)", params) as source,
+        Cursor(here.connection) as reader,
+        reader.copy(f"COPY ({sql}) TO STDOUT (FORMAT BINARY)", params) as source,
     ):
         held = bytearray()
         skip = len(_HEADER)
@@ -94,8 +94,8 @@ def write(model: type[models.Model], columns: Mapping[str, Any]) -> None:
     here = connections[DEFAULT_DB_ALIAS]
     with (
         here.wrap_database_errors,
-        Cursor(here.connection) as cursor,
-        cursor.copy(f'COPY "{model._meta.db_table}" ({names}) FROM STDIN (FORMAT BINARY)') as sink,
+        Cursor(here.connection) as writer,
+        writer.copy(f'COPY "{model._meta.db_table}" ({names}) FROM STDIN (FORMAT BINARY)') as sink,
     ):
         sink.write(_HEADER)
         for start in range(0, length, _AT_ONCE):
