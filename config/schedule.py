@@ -23,6 +23,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "customer days": every(24 * 3600, "loyalty.tasks.rebuild_days"),
     "recency, frequency, money": every(3600, "loyalty.tasks.score_rfm"),
     "rehearsals": every(30, "insights.tasks.rehearse"),
+    "reports": every(600, "insights.tasks.refresh"),
     "messages": every(5, "engagement.tasks.send"),
     "flows": every(5, "engagement.tasks.step"),
     "dates of flows": every(600, "engagement.tasks.scan"),

@@ -1,7 +1,27 @@
 """What this room keeps about a person, and what erasure does to it."""
 
-from customers.erasure import Holding, Traces
-from insights.models import RehearsalRun
+from typing import Any
+
+from customers.erasure import Holding, Traces, deleted, nobody, theirs
+from insights.models import ClvScore, RehearsalRun
+
+_WHY = "Kept: it is about the shop, sums of many customers."
+
+
+def _scores(traces: Traces) -> list[dict[str, Any]]:
+    names = (
+        "lifecycle",
+        "band",
+        "days",
+        "first_day",
+        "last_day",
+        "historic_minor",
+        "alive",
+        "at_risk",
+        "value_minor",
+    )
+    return list(theirs(ClvScore, traces).order_by("customer_id").values(*names))
+
 
 LISTS = ("most_gain", "most_lose")
 
@@ -22,5 +42,19 @@ HOLDINGS = [
         "insights.RehearsalRun",
         "Kept: sums that lead to nobody. The person is taken out of the lists of who gains and loses most.",
         erase=_leave_rehearsals,
+    ),
+    Holding(
+        "insights.ClvScore",
+        "Deleted. It is an estimate made from purchase days, and is not made again for somebody who is erased.",
+        erase=deleted(ClvScore),
+        export=_scores,
+    ),
+    *nobody(
+        "insights.MerchantInsight",
+        "insights.HistoricalMerchantInsight",
+        "insights.ClvRun",
+        "insights.RetentionSnapshot",
+        "insights.CohortMonth",
+        why=_WHY,
     ),
 ]

@@ -7,7 +7,7 @@ from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 from django.utils import timezone
 
-from insights import rehearsal
+from insights import rehearsal, snapshots
 
 MOST_SECONDS = 60.0
 
@@ -27,3 +27,9 @@ def rehearse() -> None:
         except Exception as error:
             log.exception("rehearsal %s failed", run.public_id)
             rehearsal.give_up(run=run, fault=f"{type(error).__name__}: {error}", at=timezone.now())
+
+
+@shared_task
+def refresh() -> None:
+    """Make the reports that are of another day anew, and those that somebody asked for."""
+    snapshots.refresh_due(at=timezone.now())

@@ -1,8 +1,26 @@
 """
-What the merchant learns. This room reads all rooms below it, commands nothing, and writes only its own
-snapshots: a figure on a page is read from a snapshot that says when and how it was computed.
+The tables of this room: what was found out, never a fact of its own. All of it can be made anew.
+
+    MerchantInsight    the lapse window of a merchant, and how far a refresh is
+    ClvRun             one forecast: the model, its parameters, its sums, and how good one like it was before
+    ClvScore           what one buyer was and will be worth; of the latest run only
+    RetentionSnapshot  the revenue of one window against the window before it, for all or for one group
+    CohortMonth        what those who first bought in one month did in another
+
+Made by `insights/snapshots.py`, from `loyalty.RevenueDay` alone.
 """
 
 from insights.models.rehearsal import RehearsalRun
+from insights.models.retention import CohortMonth, RetentionSnapshot
+from insights.models.value import Band, ClvRun, ClvScore, Lifecycle, MerchantInsight
 
-__all__ = ["RehearsalRun"]
+__all__ = [
+    "Band",
+    "ClvRun",
+    "ClvScore",
+    "CohortMonth",
+    "Lifecycle",
+    "MerchantInsight",
+    "RehearsalRun",
+    "RetentionSnapshot",
+]

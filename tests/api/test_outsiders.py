@@ -90,6 +90,8 @@ BODIES = {
     ("post", "redemptions/<str:redemption>/cancel"): {},
     ("get", "programs"): None,
     ("get", "segments"): None,
+    ("get", "reports/clv"): None,
+    ("get", "reports/churn"): None,
     ("get", "segments/<str:segment>/members"): None,
     ("get", "tiers"): None,
     ("post", "touchpoints"): {"customer": "CUSTOMER", "kind": "page.viewed"},
