@@ -89,6 +89,7 @@ BODIES = {
     ("get", "redemptions/<str:redemption>"): None,
     ("post", "redemptions/<str:redemption>/cancel"): {},
     ("get", "programs"): None,
+    ("get", "reports/liability"): None,
     ("get", "segments"): None,
     ("get", "segments/<str:segment>/members"): None,
     ("get", "tiers"): None,
