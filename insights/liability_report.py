@@ -28,8 +28,12 @@ class BadPeriod(Malformed):
 
 @dataclass(frozen=True, slots=True)
 class Worth:
-    """What the points outstanding at the end of a month are worth: by cost, and deferred by IFRS 15."""
+    """
+    What the points outstanding at the end of a month are worth: by cost, and deferred by IFRS 15. `redeemed` has a
+    row per month of issue and a column per age: points redeemed by then.
+    """
 
+    redeemed: liability.Floats
     estimate: Estimate
     cost_minor: int
     position: Position
@@ -103,6 +107,7 @@ def _worth(
     deferred = liability.deferrals(known, revenue=_revenue(merchant), economics=economics)
     opening, closing = (
         Worth(
+            cut.redeemed.cumsum(axis=1),
             estimated := liability.estimate(cut, prior=economics.prior),
             liability.cost(estimated, economics),
             liability.position(cut, deferred=deferred, economics=economics),
