@@ -95,6 +95,7 @@ SEGMENT_PREDICATES = ["customers.predicates", "loyalty.predicates"]
 PERSONAL_DATA = [
     "api.personal_data.HOLDINGS",
     "connectors.personal_data.HOLDINGS",
+    "insights.personal_data.HOLDINGS",
     "engagement.personal_data.HOLDINGS",
     "rewards.personal_data.HOLDINGS",
     "loyalty.personal_data.HOLDINGS",

@@ -54,6 +54,7 @@ BODIES = {
     ("get", "customers/<str:customer>/export"): None,
     ("get", "customers/<str:customer>/timeline"): None,
     ("get", "customers/<str:customer>/perks"): None,
+    ("get", "customers/<str:customer>/recommendations"): None,
     ("post", "customers/<str:customer>/perks/<str:perk>/use"): {"reference": "K-9"},
     ("post", "customers/<str:customer>/perks/<str:perk>/rollback"): {"reference": "K-1"},
     ("post", "purchases"): SALE | {"customer": "CUSTOMER"},
