@@ -47,6 +47,7 @@ class LiabilityAdmin(FactAdmin):
     menu, menu_order, icon = "insights", 30, "account_balance"
     list_display = ["merchant", "read_at"]
     change_list_template = "admin/insights/liability.html"
+    show_full_result_count = True  # else the theme counts results above the page
     ordering = ("merchant_id",)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:

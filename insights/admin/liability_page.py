@@ -38,7 +38,7 @@ TEXTS = {
     "points_redeemed": _("Points redeemed"),
     "points_provided": _("Points to be redeemed"),
 }
-DRAWN = {"issued": "$fill", "redeemed": "$accent", "expired": "$warn"}
+DRAWN = {"issued": "$fill", "redeemed": "$warn", "expired": "$bad"}
 MOST_AGES = 24
 
 
@@ -186,7 +186,7 @@ class Page:
             spot="redeemed-by-age",
             title=say("Redeemed, by month of issue and age in months"),
             option={
-                "grid": {"bottom": 60},
+                "grid": {"left": 8, "right": 16, "top": 8, "bottom": 48, "containLabel": True},
                 "xAxis": {"type": "category", "data": [str(age) for age in range(ages)]},
                 "yAxis": {"type": "category", "data": names},
                 "visualMap": {
