@@ -22,6 +22,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "segments": every(60, "customers.tasks.refresh_segments"),
     "customer days": every(24 * 3600, "loyalty.tasks.rebuild_days"),
     "recency, frequency, money": every(3600, "loyalty.tasks.score_rfm"),
+    "reports": every(600, "insights.tasks.refresh"),
     "messages": every(5, "engagement.tasks.send"),
     "points": every(60, "loyalty.tasks.settle"),
     "tiers": every(600, "loyalty.tasks.review_tiers"),

@@ -89,7 +89,7 @@ TOUCHPOINT_LISTENERS: list[tuple[str, tuple[str, ...]] | tuple[str, tuple[str, .
 CUSTOMER_FOLLOWERS = ["loyalty.customer_days.roll_up", "customers.segments.follow"]
 
 # Packages with the conditions of segments, one file each: see customers/predicates/base.py.
-SEGMENT_PREDICATES = ["customers.predicates", "loyalty.predicates"]
+SEGMENT_PREDICATES = ["customers.predicates", "loyalty.predicates", "insights.predicates"]
 
 # What each room keeps about people: see customers/erasure.py. A test fails for a table that is not listed.
 PERSONAL_DATA = [

@@ -109,6 +109,95 @@ def summarize(customers: ArrayLike, days: ArrayLike, spent: ArrayLike, *, until:
     return Summary(ids[buyers], x, t_x, until - first[buyers], m, total[buyers])
 
 
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """The parameters of a merchant's customers, to be used for some days. `remarks` as in `Forecast`."""
+
+    status: Status
+    model: Model | None = None
+    spending: Spending | None = None
+    remarks: tuple[str, ...] = ()
+
+
+def fit(*, x: ArrayLike, t_x: ArrayLike, T: ArrayLike, m: ArrayLike) -> Fit:  # noqa: N803  (the papers' letter)
+    """
+    Fit both models.
+
+    :raises ValueError: the arrays are not those of customers (see `Buyers.of`)
+    """
+    buyers = Buyers.of(x, t_x, T)
+    ages, often = np.asarray(T, dtype=np.float64), np.asarray(x, dtype=np.float64)
+    is_sure = len(ages) >= SURE_CUSTOMERS and ages.max(initial=0) >= SURE_DAYS
+    try:
+        model = buying.fit("mbg_nbd", buyers, prior=not is_sure)
+    except TooFew:
+        return Fit("history_only")
+    remarks = []
+    if not model.has_lapse_signal:
+        model = buying.fit("nbd", buyers, prior=not is_sure)
+        remarks.append("no_lapse_signal")
+    spends = spending.fit(often, m, prior=not is_sure)
+    if spends.is_correlated:
+        remarks.append("correlated")
+    if not spends.is_model:
+        remarks.append("spend_by_mean")
+    return Fit("forecast" if is_sure else "early", model, spends, tuple(remarks))
+
+
+def expect(
+    fitted: Fit,
+    *,
+    x: ArrayLike,
+    t_x: ArrayLike,
+    T: ArrayLike,  # noqa: N803  (the papers' letter)
+    m: ArrayLike,
+    lapse_days: float,
+    margin: float = 1.0,
+    annual_discount: float = 0.1,
+    months: int = 12,
+) -> Forecast:
+    """
+    Forecast with parameters that were fitted now or some days ago, on these customers or fewer. `margin` is what
+    is left of one unit of spend, net of what its points cost.
+
+    :raises ValueError: the arrays are not those of customers (see `Buyers.of`)
+    """
+    model, spends = fitted.model, fitted.spending
+    if model is None or spends is None:
+        return Forecast("history_only")
+    buyers = Buyers.of(x, t_x, T)
+    ages, often = np.asarray(T, dtype=np.float64), np.asarray(x, dtype=np.float64)
+    ends = DAYS_OF_MONTH * np.arange(1, months + 1)
+    purchases, discounted = _purchases(model, buyers, ends, annual_discount)
+    spend = spending.expected(spends, often, m)
+    at_risk = 1 - buying.active(model, buyers, lapse_days)
+    staying = (model.r + often) / (model.alpha + ages) * ends[-1]
+    return Forecast(
+        status=fitted.status,
+        model=model,
+        spending=spends,
+        alive=buying.alive(model, buyers),
+        at_risk=at_risk,
+        purchases=purchases,
+        spend=spend,
+        value=margin * spend * discounted,
+        at_stake=at_risk * margin * spend * staying,
+        remarks=fitted.remarks,
+    )
+
+
+def _purchases(model: Model, buyers: Buyers, ends: Floats, annual: float) -> tuple[Floats, Floats]:
+    """Return the expected purchases until the last of the ends, and the same discounted month by month."""
+    monthly = (1 + annual) ** (1 / 12) - 1
+    reached = np.zeros(len(buyers.index))
+    discounted = np.zeros(len(buyers.index))
+    for month, end in enumerate(ends, start=1):
+        so_far = buying.expected(model, buyers, float(end))
+        discounted += (so_far - reached) * (1 + monthly) ** -month
+        reached = so_far
+    return reached, discounted
+
+
 def forecast(
     *,
     x: ArrayLike,
@@ -121,45 +210,20 @@ def forecast(
     months: int = 12,
 ) -> Forecast:
     """
-    Fit and forecast. `margin` is what is left of one unit of spend, net of what its points cost.
+    Fit and forecast: `expect` with what `fit` found in the same customers.
 
     :raises ValueError: the arrays are not those of customers (see `Buyers.of`)
     """
-    buyers = Buyers.of(x, t_x, T)
-    ages, often = np.asarray(T, dtype=np.float64), np.asarray(x, dtype=np.float64)
-    is_sure = len(ages) >= SURE_CUSTOMERS and ages.max(initial=0) >= SURE_DAYS
-    try:
-        model = buying.fit("mbg_nbd", buyers, prior=not is_sure)
-    except TooFew:
-        return Forecast("history_only")
-    remarks = []
-    if not model.has_lapse_signal:
-        model = buying.fit("nbd", buyers, prior=not is_sure)
-        remarks.append("no_lapse_signal")
-    spends = spending.fit(often, m, prior=not is_sure)
-    if spends.is_correlated:
-        remarks.append("correlated")
-    if not spends.is_model:
-        remarks.append("spend_by_mean")
-    ends = DAYS_OF_MONTH * np.arange(1, months + 1)
-    purchases = buying.expected(model, buyers, ends)
-    monthly = (1 + annual_discount) ** (1 / 12) - 1
-    discounts = (1 + monthly) ** -np.arange(1.0, months + 1)
-    spend = spending.expected(spends, often, m)
-    value = margin * spend * (np.diff(purchases, axis=1, prepend=0.0) @ discounts)
-    at_risk = 1 - buying.active(model, buyers, lapse_days)
-    staying = (model.r + often) / (model.alpha + ages) * ends[-1]
-    return Forecast(
-        status="forecast" if is_sure else "early",
-        model=model,
-        spending=spends,
-        alive=buying.alive(model, buyers),
-        at_risk=at_risk,
-        purchases=purchases[:, -1],
-        spend=spend,
-        value=value,
-        at_stake=at_risk * margin * spend * staying,
-        remarks=tuple(remarks),
+    return expect(
+        fit(x=x, t_x=t_x, T=T, m=m),
+        x=x,
+        t_x=t_x,
+        T=T,
+        m=m,
+        lapse_days=lapse_days,
+        margin=margin,
+        annual_discount=annual_discount,
+        months=months,
     )
 
 

@@ -144,10 +144,15 @@ def lapse_days(customers: ArrayLike, days: ArrayLike) -> int:
     same = who[1:] == who[:-1]
     gaps, of = np.diff(day)[same], who[1:][same]
     gaps, of = gaps[gaps > 0], of[gaps > 0]
-    if len(gaps) < FEWEST_GAPS:
-        return USUAL_LAPSE_DAYS
     _ids, place, count = np.unique(of, return_inverse=True, return_counts=True)
-    weight = 1 / count[place]
+    return lapse_days_of(gaps, 1 / count[place], count=len(gaps))
+
+
+def lapse_days_of(lengths: ArrayLike, weights: ArrayLike, *, count: int) -> int:
+    """Return the same from the lengths of gaps, the weight of each length, and how many gaps there are."""
+    gaps, weight = np.asarray(lengths, np.float64), np.asarray(weights, np.float64)
+    if count < FEWEST_GAPS:
+        return USUAL_LAPSE_DAYS
     by_length = np.argsort(gaps, kind="stable")
     reached = np.cumsum(weight[by_length])
     found = gaps[by_length][np.searchsorted(reached, 0.9 * reached[-1])]

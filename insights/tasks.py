@@ -1,9 +1,9 @@
-"""What is kept up to date of reports, for the worker."""
+"""Reports made anew, for the worker."""
 
 from celery import shared_task
 from django.utils import timezone
 
-from insights import points, recommendations
+from insights import points, recommendations, snapshots
 
 
 @shared_task
@@ -16,3 +16,9 @@ def roll_up_points() -> None:
 def recommend() -> None:
     """Make everybody's recommendations anew."""
     recommendations.refresh_all(at=timezone.now())
+
+
+@shared_task
+def refresh() -> None:
+    """Make the reports that are of another day anew, and those that somebody asked for."""
+    snapshots.refresh_due(at=timezone.now())

@@ -1,5 +1,5 @@
 """Reports: read, filtered by a period, downloaded; nothing is edited here."""
 
-from insights.admin import liability
+from insights.admin import customers, liability, retention, settings, start, value
 
-__all__ = ["liability"]
+__all__ = ["customers", "liability", "retention", "settings", "start", "value"]

@@ -12,7 +12,7 @@ from customers.models import Referral, Segment
 from engagement import messages, subscriptions
 from engagement.messages import Draft
 from engagement.models import ChannelSettings, SendingLimits, Template
-from insights import points
+from insights import points, snapshots
 from lib import db
 from lib.admin import path_to_merchant, within
 from loyalty import holds, households, members, merges, purchases, refunds
@@ -115,6 +115,7 @@ def next_door(bar_nilo, bo, noon):
         customer=bo,
     )
     points.roll_up(merchant=bar_nilo, at=noon)
+    snapshots.refresh(merchant=bar_nilo, at=noon)
     return bar_nilo
 
 

@@ -92,6 +92,8 @@ BODIES = {
     ("get", "programs"): None,
     ("get", "reports/liability"): None,
     ("get", "segments"): None,
+    ("get", "reports/clv"): None,
+    ("get", "reports/churn"): None,
     ("get", "segments/<str:segment>/members"): None,
     ("get", "tiers"): None,
     ("post", "touchpoints"): {"customer": "CUSTOMER", "kind": "page.viewed"},

@@ -1,123 +1,87 @@
-"""The liability report at the API: points tie to the ledger, money to the journal, and nobody reads another's."""
+"""Reports at the door: JSON and CSV, of one merchant only."""
 
+import csv
 from datetime import timedelta
 
+import numpy as np
 import pytest
 
-from lib import db
-from loyalty import adjustments, customer_days, purchases
+from insights import snapshots
 from tests.api.conftest import V1
-from tests.rewards.conftest import put_up
+from tests.insights.shops import fill, random_days
 
-pytestmark = pytest.mark.core
-URL = f"{V1}/reports/liability"
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def busy(cafe, ana, program, sale, noon, till):
-    """In April 200 points; in May 300 more, 100 redeemed, 20 given by hand. A point costs half a cent."""
-    program.point_cost_minor = "0.5"
-    program.save()
-    april = noon - timedelta(days=10)
-    purchases.record(merchant=cafe, sale=sale(20_000, occurred_at=april), at=april)
-    purchases.record(merchant=cafe, sale=sale(30_000), at=noon)
-    adjustments.adjust(customer=ana, points=20, reason="kind", reference="A-1", at=noon, by="test")
-    adjustments.adjust(customer=ana, points=-100, reason="spent", reference="A-2", at=noon, by="test")
-    for _ in customer_days.rebuild(merchant=cafe, at=noon):
-        pass
+def busy(cafe, noon):
+    who, day, spent = random_days(2, rows=3_000)
+    fill(cafe, who, day, np.abs(spent) + 100, starts=noon.date() - timedelta(days=800))
+    snapshots.refresh(merchant=cafe, at=noon)
     return cafe
 
 
-def test_a_period_leads_from_the_opening_to_the_closing_balance(till, busy):
-    said = till.get(f"{URL}?from=2026-05-01&until=2026-05-31").json()
+def test_customer_value(till, busy):
+    said = till.get(f"{V1}/reports/clv").json()
 
-    lines = {one["line"]: one["points"] for one in said["lines"] if one["points"]}
-    assert said["opening"]["points"] == 200
-    assert lines == {"issued": 300, "adjusted": -80}
-    assert said["closing"]["points"] == 420
-    assert said["worth_at_end"]["outstanding"] == 420
-    assert [(one["month"], one["outstanding"]) for one in said["months"]] == [
-        ("2026-04", 100),
-        ("2026-05", 320),
-    ]
+    assert (said["as_of"], said["status"], said["currency"]) == ("2026-05-01", "early", "EUR")
+    assert said["predicted_minor"] == sum(row["value_minor"] for row in said["groups"]["lifecycle"])
+    assert said["historic_minor"] == sum(row["historic_minor"] for row in said["groups"]["cohort"])
+    assert said["backtest"]["days"] == 182
+    assert all(row["customer"].startswith("cus_") and "customer_id" not in row for row in said["at_risk"])
 
 
-def test_a_redemption_is_used_at_cost(till, cafe, ana, program, sale, noon):
-    put_up(program, cost=100)
-    purchases.record(merchant=cafe, sale=sale(30_000), at=noon)
-    spent = till.post(
-        f"{V1}/redemptions", {"customer": ana.public_id, "reward": "espresso", "reference": "X-1"}
-    )
-    assert spent.status_code == 201
+@pytest.mark.parametrize("days", [365, 91])
+def test_negative_churn(till, busy, days):
+    said = till.get(f"{V1}/reports/churn?days={days}").json()
+    total = said["total"]
 
-    said = till.get(f"{URL}?from=2026-05-01&until=2100-01-01").json()
-
-    lines = {one["line"]: one["points"] for one in said["lines"] if one["points"]}
-    assert lines == {"issued": 300, "redeemed": -100}
-    assert (said["closing"]["points"], said["worth_at_end"]["outstanding"]) == (200, 200)
-    cost = {
-        one["text"]: (one["debit"], one["credit"], one["amount_minor"]) for one in said["journal"]["cost"]
-    }
-    assert cost["points_redeemed"] == ("provision_for_points", "rewards_given", 100)
-    owed = said["worth_at_end"]["liability_minor"]
-    assert cost["points_provided"] == ("loyalty_expense", "provision_for_points", owed + 100)
+    kept = total["start"] + total["expansion"] - total["contraction"] - total["lapsed"] - total["paused"]
+    assert kept + total["returned"] + total["new"] == total["now"]
+    assert total["net_churn"] == pytest.approx(1 - kept / total["start"], abs=1e-6)
+    assert sum(row["now"] for row in said["groups"]["cohort"]) == total["now"]
+    assert said["headline"].startswith("Net churn is")
 
 
-def test_the_journal_leads_from_one_deferred_balance_to_the_next(till, busy):
-    said = till.get(f"{URL}?from=2026-05-01&until=2026-05-31").json()
+def test_a_window_of_ones_own(till, busy):
+    said = till.get(f"{V1}/reports/churn?ends_on=2026-01-01").json()
 
-    booked = sum(
-        one["amount_minor"] if one["credit"] == "contract_liability" else -one["amount_minor"]
-        for one in said["journal"]["ifrs15"]
-    )
-    before, after = (said[name]["deferred_minor"] for name in ("worth_at_start", "worth_at_end"))
-    assert before > 0
-    assert before + booked == after
+    assert said["as_of"] == "2026-01-01"
+    assert said == till.get(f"{V1}/reports/churn?ends_on=2026-01-01").json()
 
 
-def test_a_program_that_never_gave_a_point(till):
-    said = till.get(URL).json()
+@pytest.mark.parametrize("path", ["clv?format=csv&by=cohort", "clv?format=csv", "churn?format=csv&by=cohort"])
+def test_as_csv(till, busy, path):
+    answer = till.get(f"{V1}/reports/{path}")
 
-    assert said["closing"] == {"points": 0, "pending": 0}
-    assert said["worth_at_end"]["redemption_rate"] is None
-    assert said["months"] == [] == said["journal"]["cost"]
+    assert answer["Content-Type"].startswith("text/csv")
+    rows = csv.DictReader(answer.content.decode().splitlines())
+    assert rows.fieldnames[0] == ("customer" if path == "clv?format=csv" else "key")
+    assert list(rows) or path == "clv?format=csv"
 
 
 @pytest.mark.parametrize(
-    ("query", "pointer"),
-    [
-        ("from=yesterday", "/query/from"),
-        ("from=2026-05-02&until=2026-05-01", "/query/until"),
-        ("program=nothing", "/query/program"),
-    ],
+    "path", ["clv?by=no", "clv?format=xml", "churn?days=30", "churn?ends_on=soon", "clv?no=1"]
 )
-def test_what_makes_no_sense_is_named(till, query, pointer):
-    answer = till.get(f"{URL}?{query}")
-
-    assert answer.status_code in (400, 404, 422)
-    assert [one["pointer"] for one in answer.json()["errors"]] == [pointer]
+def test_what_is_not_known_is_refused(till, busy, path):
+    assert till.get(f"{V1}/reports/{path}").status_code == 400
 
 
-def test_another_merchants_program_is_not_found(outsider_till, busy, program):
-    assert outsider_till.get(f"{URL}?program={program.public_id}").status_code == 404
-    assert outsider_till.get(URL).json()["closing"]["points"] == 0
+@pytest.mark.parametrize("name", ["clv", "churn"])
+def test_another_merchant_has_none_of_it(outsider_till, busy, name):
+    answer = outsider_till.get(f"{V1}/reports/{name}")
+
+    assert answer.status_code == 404
+    assert answer.json()["code"] == "report_not_made"
 
 
-def test_it_takes_the_same_statements_however_much_there_is(till, cafe, ana, noon):
-    def statements():
-        with db.watching() as watch:
-            assert till.get(URL).status_code == 200
-        return watch.statements
+def test_few_customers_have_no_percentage(till, cafe, noon):
+    fill(cafe, [1, 1], [0, 300], [500, 900], starts=noon.date() - timedelta(days=400))
+    snapshots.refresh(merchant=cafe, at=noon)
 
-    statements()  # the key is known from here on
-    few = statements()
-    for number in range(20):
-        adjustments.adjust(
-            customer=ana,
-            points=5,
-            reason="kind",
-            reference=f"A-{number}",
-            at=noon + timedelta(days=40 * number),
-            by="t",
-        )
-    assert statements() == few
+    said = till.get(f"{V1}/reports/churn").json()
+
+    assert said["total"]["expansion"] == 400
+    assert said["total"]["net_churn"] is None
+    assert said["headline"].startswith("Too early")
+    assert till.get(f"{V1}/reports/clv").json()["predicted_minor"] is None

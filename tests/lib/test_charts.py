@@ -15,7 +15,8 @@ def test_the_vendored_library_is_what_was_built():
         wanted, name = line.split()
         assert hashlib.sha256((FOLDER / name).read_bytes()).hexdigest() == wanted
     license_text = (FOLDER / "LICENSE.txt").read_text()
-    assert "Apache License" in license_text and "BSD 3-Clause" in license_text
+    assert "Apache License" in license_text
+    assert "BSD 3-Clause" in license_text
 
 
 def test_money_is_drawn_in_the_currencys_own_digits():

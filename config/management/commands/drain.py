@@ -15,7 +15,7 @@ from tqdm import tqdm
 from connectors import inbox, outbox
 from customers import changes, journey, segments
 from engagement import messages
-from insights import points
+from insights import points, snapshots
 from loyalty import bonuses, expiry, matching, tier_reviews
 from merchants.models import Merchant
 
@@ -26,9 +26,9 @@ MOST_ROUNDS = 10_000  # a piece that always finds something would else never end
 class Command(BaseCommand):
     help = (
         "Do everything that is due now: messages of other machines, touchpoints, sales that wait for their "
-        "customer, points that become usable or expire, birthdays, tiers, segments, messages to customers, outgoing "
-        "webhooks. A shop without a worker runs it from cron; a worker does the same pieces continuously, and both at "
-        "once do no harm."
+        "customer, points that become usable or expire, birthdays, tiers, segments, reports, messages to "
+        "customers, outgoing webhooks. A shop without a worker runs it from cron; a worker does the same pieces "
+        "continuously, and both at once do no harm."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -90,6 +90,7 @@ def pieces(*, merchant: Merchant | None, at: datetime) -> dict[str, Count]:
         "changes": lambda: changes.follow(at=at),
         "segments": lambda: segments.refresh_due(at=at, merchant=merchant),
         "points": lambda: points.roll_up_all(at=at, merchant=merchant),
+        "reports": lambda: snapshots.refresh_due(at=at, merchant=merchant),
         "webhooks": lambda: outbox.send_due(at=at, merchant=merchant),
         "messages": lambda: messages.send_due(at=at, merchant=merchant),
     }
