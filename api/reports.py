@@ -55,7 +55,8 @@ class ChurnOut(BaseModel):
     stayed grew by more than was lost; shares are null for fewer than 30 customers. Groups of segments overlap.
     """
 
-    as_of: date = Field(description="The first day after the window.")
+    as_of: date = Field(description="The last day of the window.")
+    ends_on: date = Field(description="The first day after it.")
     days: int
     currency: str
     lapse_days: int

@@ -87,6 +87,7 @@ def document(results: Results, *, arguments: dict[str, Any]) -> dict[str, Any]:
         "trips": results.trips,
         "growth": results.growth,
         "segments": results.segments,
+        "reports": results.reports,
         "arguments": arguments,
         "machine": {
             "processors": os.cpu_count(),

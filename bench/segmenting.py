@@ -9,8 +9,8 @@ import orjson
 
 FILL = (
     # Every customer bought on three of the last 400 days; every tenth has a language.
-    """INSERT INTO customers_customer (id, merchant_id, name, status, birthday, language, referral_code, created_at)
-       SELECT n, %s, 'Person ' || n, 'active', '', CASE WHEN n %% 10 = 0 THEN 'pt' ELSE '' END, n::text, now()
+    """INSERT INTO customers_customer (id, merchant_id, name, status, birthday, language, referral_code, created_at, written)
+       SELECT n, %s, 'Person ' || n, 'active', '', CASE WHEN n %% 10 = 0 THEN 'pt' ELSE '' END, n::text, now(), '{}'
        FROM generate_series(1, %s) AS n""",
     """INSERT INTO loyalty_revenueday
        (merchant_id, customer_id, day, currency, orders, net_revenue_minor, refunds_minor)

@@ -5,7 +5,7 @@ Every report says as of when, by which method, in which currency, and what was l
 30 customers are not told.
 """
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from django.core.cache import cache
@@ -117,7 +117,8 @@ def _told(
     used: int | None, cost: int | None,
 ) -> dict[str, Any]:  # fmt: skip
     return {
-        "as_of": window.ends_on,
+        "as_of": window.ends_on - timedelta(days=1),
+        "ends_on": window.ends_on,
         "made_at": window.made_at,
         "days": window.days,
         "currency": window.currency,

@@ -40,7 +40,11 @@ class RetentionSnapshotAdmin(ReportAdmin):
                 (say("Net churn"), percent(total["net_churn"]), say("negative is good")),
                 (say("Net revenue retention"), percent(total["net_retention"]), ""),
                 (say("Gross revenue retention"), percent(total["gross_retention"]), ""),
-                (say("Customer churn"), percent(total["customer_churn"]), f"{total['base_customers']:,}"),
+                (
+                    say("Customer churn"),
+                    percent(total["customer_churn"]),
+                    say("of %(count)s customers") % {"count": f"{total['base_customers']:,}"},
+                ),
             ],
             "with_returned": percent(total["net_churn_with_returned"]),
             "points_cost": shown(told["points_cost_minor"], currency),
@@ -120,7 +124,7 @@ def _waterfall(total: dict[str, Any], currency: str) -> Drawing:
         level = level + amount if is_step else amount
     bars = [{"value": abs(amount), "itemStyle": {"color": color}} for _, amount, color, _ in steps]
     hidden = {"silent": True, "itemStyle": {"color": "transparent"}, "tooltip": {"show": False}}
-    words = {"interval": 0, "width": 76, "overflow": "break", "hideOverlap": False}
+    words = {"interval": 0, "width": 76, "overflow": "break", "hideOverlap": False, "lineHeight": 14}
     return Drawing(
         spot="waterfall",
         title=say("What became of the revenue"),
