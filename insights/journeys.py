@@ -160,21 +160,7 @@ def funnel(scope: Scope, steps: Nodes, *, within: timedelta) -> tuple[Reached, .
     place = {kind: number for number, kind in enumerate(kinds)}
     tests = [f"node IN ({', '.join(str(place[kind]) for kind in steps[name])})" for name in steps]
     last = len(steps)
-    levels = [f"events AS ({events})"]
-    source = "events"
-    for step in range(last, 1, -1):
-        # The time of this step, and the times already found of the ones after it, carried to earlier touches.
-        carried = [f"MIN(CASE WHEN {tests[step - 1]} THEN at END) OVER later AS t{step}"]
-        carried += [
-            f"MIN(CASE WHEN {tests[step - 1]} THEN t{after} END) OVER later AS t{after}"
-            for after in range(step + 1, last + 1)
-        ]
-        name = f"from{step}"
-        levels.append(
-            f"{name} AS (SELECT who, stranger, at, id, node, {', '.join(carried)} FROM {source} "
-            f"WINDOW later AS ({_LATER}))"
-        )
-        source = name
+    source, levels = _chained(tests)
     times = [f"t{step}" for step in range(2, last + 1)]
     depth = " ".join(f"WHEN t{step} - at <= %s THEN {step}" for step in range(last, 1, -1))
     limit = [within.total_seconds()] * (last - 1)
@@ -186,7 +172,7 @@ def funnel(scope: Scope, steps: Nodes, *, within: timedelta) -> tuple[Reached, .
     )
     found = db.ask(
         f"""
-        WITH {", ".join(levels)}, starts AS (
+        WITH events AS ({events}), {", ".join(levels)}, starts AS (
             SELECT who, stranger, at, {columns}, CASE {depth} ELSE 1 END AS depth FROM {source} WHERE {tests[0]}
         ), people AS (
             SELECT * FROM (
@@ -208,6 +194,28 @@ def funnel(scope: Scope, steps: Nodes, *, within: timedelta) -> tuple[Reached, .
     )
     counted = {step: (people, median) for step, people, median in found.rows}
     return _reached(list(steps), counted)
+
+
+def _chained(tests: Sequence[str]) -> tuple[str, list[str]]:
+    """
+    Return the tables in which each touch knows the times of the steps that come after it, and the last one's name.
+
+    From the last step backwards: the time of a step, and the times found of those after it, carried to
+    earlier touches.
+    """
+    source, last, levels = "events", len(tests), []
+    for step in range(last, 1, -1):
+        carried = [f"MIN(CASE WHEN {tests[step - 1]} THEN at END) OVER later AS t{step}"]
+        carried += [
+            f"MIN(CASE WHEN {tests[step - 1]} THEN t{after} END) OVER later AS t{after}"
+            for after in range(step + 1, last + 1)
+        ]
+        levels.append(
+            f"from{step} AS (SELECT who, stranger, at, id, node, {', '.join(carried)} FROM {source} "
+            f"WINDOW later AS ({_LATER}))"
+        )
+        source = f"from{step}"
+    return source, levels
 
 
 def _reached(names: Sequence[str], counted: Mapping[int, tuple[int, Any]]) -> tuple[Reached, ...]:

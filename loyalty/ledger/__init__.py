@@ -5,18 +5,20 @@ The points tables. Only this package reads or writes them.
 changed. `balance` answers what the doors show; `proof` rebuilds everything from the entries and compares.
 """
 
-from loyalty.ledger.balance import activating, ask_expiring, expiring, shape
+from loyalty.ledger.balance import Sum, activating, ask_expiring, expiring, shape, sums_of
 from loyalty.ledger.book import AccountInDebt, Book, NotEnoughPoints
 from loyalty.ledger.movements import by_cohort, by_day, last_entry, outstanding_sql
 from loyalty.ledger.open_tables import TABLES
 from loyalty.ledger.proof import differences
 from loyalty.ledger.reading import (
     account_at,
+    account_of,
     accounts_sql,
     available_sql,
     due_accounts,
     entries,
     entry,
+    expiring_within,
     hold,
     hold_owner,
     holds,
@@ -50,7 +52,9 @@ __all__ = [
     "HoldState",
     "LotState",
     "NotEnoughPoints",
+    "Sum",
     "account_at",
+    "account_of",
     "accounts_sql",
     "activating",
     "ask_expiring",
@@ -63,6 +67,7 @@ __all__ = [
     "entries",
     "entry",
     "expiring",
+    "expiring_within",
     "find_hold",
     "hold",
     "hold_owner",
@@ -80,6 +85,7 @@ __all__ = [
     "purchase_of",
     "settle",
     "shape",
+    "sums_of",
     "totals",
     "with_balance",
     "write",

@@ -12,7 +12,10 @@ from tests.admin.test_browser import check, page, sign_in  # noqa: F401 - a fixt
 from tests.insights.shops import fill, random_days
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-PAGES = {"value": "/admin/insights/clvrun/?by=cohort", "retention": "/admin/insights/retentionsnapshot/?by=cohort"}
+PAGES = {
+    "value": "/admin/insights/clvrun/?by=cohort",
+    "retention": "/admin/insights/retentionsnapshot/?by=cohort",
+}
 
 
 def shoot(page, name):  # noqa: F811
