@@ -138,10 +138,10 @@ def estimate(known: Triangle, *, prior: float = PRIOR) -> Estimate:
     found = breakage.estimate(issued=issued, redeemed=np.where(seen, grown, np.nan), prior=prior)
     months = []
     for row in range(size):
-        sums = [int(table[row].sum()) for table in (known.issued, known.redeemed, known.expired)]
-        outstanding = sums[0] - sums[1] - sums[2]
+        given, used, gone = (int(table[row].sum()) for table in (known.issued, known.redeemed, known.expired))
+        outstanding = given - used - gone
         coming = min(float(found.coming[row]), max(outstanding, 0))
-        months.append(Month(known.first + row, *sums, outstanding=outstanding, coming=coming))
+        months.append(Month(known.first + row, given, used, gone, outstanding, coming))
     return Estimate(months, found.rate, found.is_early, [float(factor) for factor in found.factors])
 
 

@@ -29,7 +29,8 @@ def standardized(scores: Floats) -> Floats:
     """Return each row less its mean, in standard deviations; zeros where all are the same."""
     spread = scores.std(axis=1, keepdims=True)
     centered: Floats = scores - scores.mean(axis=1, keepdims=True)
-    return np.divide(centered, spread, out=np.zeros_like(centered), where=spread > 0)
+    scaled: Floats = np.divide(centered, spread, out=np.zeros_like(centered), where=spread > 0)
+    return scaled
 
 
 def rank(

@@ -20,6 +20,7 @@ from scipy import sparse
 from insights import ranking
 from insights.models import Recommendation
 from lib import db
+from loyalty.ledger import NotEnoughPoints
 from merchants.models import Merchant
 from rewards import catalogue
 from rewards.catalogue import Offer
@@ -97,7 +98,7 @@ def rewards_for(
 
 
 def _lacks_points_only(offer: Offer) -> bool:
-    return isinstance(offer.refusal, catalogue.NotEnoughPoints)
+    return isinstance(offer.refusal, NotEnoughPoints)
 
 
 def of(*, merchant: Merchant, customer_id: int) -> Recommendation | None:

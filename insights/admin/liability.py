@@ -112,7 +112,7 @@ def _day(text: str | None) -> date | None:
     try:
         return date.fromisoformat(text) if text else None
     except ValueError:
-        raise liability_report.BadPeriod(_("This is not a day.")) from None
+        raise liability_report.BadPeriod(str(_("This is not a day."))) from None
 
 
 def _file(report: liability_report.Report, said: QueryDict) -> HttpResponse:
