@@ -75,15 +75,18 @@ class Rewards(Door):
         return [self._shown(row, offers.get(row.pk)) for row in rows]
 
     def _shown(self, row: Reward, offer: Offer | None = None) -> dict[str, Any]:
-        shown = reward(row, currency=self.merchant.currency)
-        if offer is not None:
-            shown |= {
-                "can_be_redeemed": offer.can_be_redeemed,
-                "missing_points": offer.missing_points,
-                "reason": offer.refusal.code if offer.refusal else None,
-                "detail": str(offer.refusal) if offer.refusal else None,
-            }
-        return shown
+        currency = self.merchant.currency
+        return reward(row, currency=currency) if offer is None else shown_to(offer, currency=currency)
+
+
+def shown_to(offer: Offer, *, currency: str) -> dict[str, Any]:
+    """Return a reward as it is answered where a customer is named."""
+    return reward(offer.reward, currency=currency) | {
+        "can_be_redeemed": offer.can_be_redeemed,
+        "missing_points": offer.missing_points,
+        "reason": offer.refusal.code if offer.refusal else None,
+        "detail": str(offer.refusal) if offer.refusal else None,
+    }
 
 
 def reward(row: Reward, *, currency: str) -> dict[str, Any]:

@@ -13,16 +13,8 @@ from bench import place, priority
 NAMED = {"messages": "messages_smtp_per_second"}
 NAMES = (
     *("purchase_http", "redemption_http", "batch_http", "inbox_drain", "import", "webhook_accept"),
-    *(
-        "balance_read",
-        "pool",
-        "one_account",
-        "messages",
-        "flow_steps_per_second",
-        "growth",
-        "segments",
-        "reports",
-    ),
+    *("balance_read", "pool", "one_account", "messages", "flow_steps_per_second", "growth", "segments"),
+    "reports",
 )
 
 

@@ -33,6 +33,8 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "sales that wait for somebody": every(600, "loyalty.tasks.match"),
     "birthdays": every(900, "loyalty.tasks.give_birthdays"),
     "referrals": every(60, "loyalty.tasks.pay_referrals"),
+    "points by day and by month of issue": every(3600, "insights.tasks.roll_up_points"),
+    "recommendations": every(24 * 3600, "insights.tasks.recommend"),
     "old sightings": every(24 * 3600, "loyalty.tasks.forget_sightings"),
     "pools that run low": every(600, "rewards.tasks.warn_low_pools"),
     "old codes": every(24 * 3600, "customers.tasks.forget_codes"),

@@ -119,7 +119,7 @@ HOLD_PURPOSES = ["rewards.holding.PURPOSE"]
 TENDERS = ["rewards.tenders.TENDERS"]
 
 # Functions of a merchant's id (None: everybody's) that yield what does not add up: `verify_ledger` asks them.
-BOOKS = ["loyalty.ledger.differences", "rewards.gift_cards.differences"]
+BOOKS = ["loyalty.ledger.differences", "rewards.gift_cards.differences", "insights.points.differences"]
 
 # What a merchant's open file holds, in its order: see merchants/open_file.py. A test fails for a table that is not
 # listed and not among what is left out.

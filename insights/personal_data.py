@@ -3,9 +3,15 @@
 from typing import Any
 
 from customers.erasure import Holding, Traces, deleted, nobody, theirs
-from insights.models import ClvScore, RehearsalRun
+from insights.models import ClvScore, Recommendation, RehearsalRun
 
 _WHY = "Kept: it is about the shop, sums of many customers."
+
+
+def _recommended(traces: Traces) -> list[dict[str, Any]]:
+    return list(
+        theirs(Recommendation, traces).order_by("pk").values("rewards", "products", "coming", "made_at")
+    )
 
 
 def _scores(traces: Traces) -> list[dict[str, Any]]:
@@ -42,6 +48,16 @@ HOLDINGS = [
         "insights.RehearsalRun",
         "Kept: sums that lead to nobody. The person is taken out of the lists of who gains and loses most.",
         erase=_leave_rehearsals,
+    ),
+    Holding(
+        "insights.Recommendation",
+        "Deleted: it says what the person may like.",
+        erase=deleted(Recommendation),
+        export=_recommended,
+    ),
+    *nobody(
+        *("insights.PointsDay", "insights.PointsCohort", "insights.PointsReading"),
+        why=_WHY,
     ),
     Holding(
         "insights.ClvScore",

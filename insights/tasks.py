@@ -7,7 +7,7 @@ from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 from django.utils import timezone
 
-from insights import rehearsal, snapshots
+from insights import points, recommendations, rehearsal, snapshots
 
 MOST_SECONDS = 60.0
 
@@ -27,6 +27,18 @@ def rehearse() -> None:
         except Exception as error:
             log.exception("rehearsal %s failed", run.public_id)
             rehearsal.give_up(run=run, fault=f"{type(error).__name__}: {error}", at=timezone.now())
+
+
+@shared_task
+def roll_up_points() -> None:
+    """Add the entries that came since the last time to the sums of points. Reports never wait for it."""
+    points.roll_up_all(at=timezone.now())
+
+
+@shared_task
+def recommend() -> None:
+    """Make everybody's recommendations anew."""
+    recommendations.refresh_all(at=timezone.now())
 
 
 @shared_task

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from insights import recommendations
 from lib import public_ids
 from lib.errors import DomainError
 from loyalty import programs
@@ -23,6 +24,7 @@ from rewards.models import Redemption, Voucher
 
 SOURCE = "portal"
 MOST_SHOWN = 50
+FEW = 4
 _TOKEN = re.compile(r"[0-9a-f]{32}")
 
 
@@ -34,12 +36,19 @@ def page(visit: Visit) -> HttpResponse:
         plan = programs.current(merchant=visit.merchant)
     except programs.NoProgram:
         return show(visit, "no_program", here="rewards")
-    offers = catalogue.offers(merchant=visit.merchant, customer_id=visit.member.pk, at=timezone.now())
+    now = timezone.now()
+    offers = catalogue.offers(merchant=visit.merchant, customer_id=visit.member.pk, at=now)
+    liked: list[Offer] = []
+    if len(offers) > FEW:  # where everything fits on a screen, the list itself is the recommendation
+        liked = recommendations.rewards_for(
+            merchant=visit.merchant, customer_id=visit.member.pk, at=now, offers=offers
+        )
     return show(
         visit,
         "rewards",
         here="rewards",
         plan=plan,
+        liked=[_card(offer) for offer in liked],
         offers=[_card(offer) for offer in offers],
         mine=[_mine(row) for row in _own(visit)[:MOST_SHOWN]],
     )

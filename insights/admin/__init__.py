@@ -1,3 +1,5 @@
-from insights.admin import customers, retention, settings, start, value
+"""Reports: read, filtered by a period, downloaded; nothing is edited here."""
 
-__all__ = ["customers", "retention", "settings", "start", "value"]
+from insights.admin import customers, liability, retention, settings, start, value
+
+__all__ = ["customers", "liability", "retention", "settings", "start", "value"]

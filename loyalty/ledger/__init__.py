@@ -7,6 +7,7 @@ changed. `balance` answers what the doors show; `proof` rebuilds everything from
 
 from loyalty.ledger.balance import Sum, activating, ask_expiring, expiring, shape, sums_of
 from loyalty.ledger.book import AccountInDebt, Book, NotEnoughPoints
+from loyalty.ledger.movements import by_cohort, by_day, last_entry, outstanding_sql
 from loyalty.ledger.open_tables import TABLES
 from loyalty.ledger.proof import differences
 from loyalty.ledger.reading import (
@@ -62,6 +63,8 @@ __all__ = [
     "ask_expiring",
     "ask_lock",
     "available_sql",
+    "by_cohort",
+    "by_day",
     "differences",
     "due_accounts",
     "entries",
@@ -73,6 +76,7 @@ __all__ = [
     "hold_owner",
     "holds",
     "keep_returned",
+    "last_entry",
     "lock",
     "lots",
     "lots_of",
@@ -80,6 +84,7 @@ __all__ = [
     "open_accounts",
     "open_book",
     "open_hold",
+    "outstanding_sql",
     "parts_of",
     "purchase_of",
     "settle",

@@ -12,7 +12,7 @@ from customers.models import Referral, Segment
 from engagement import gallery, messages, subscriptions
 from engagement.messages import Draft
 from engagement.models import ChannelSettings, FlowRun, Holdout, SendingLimits, Template
-from insights import rehearsal, snapshots
+from insights import points, rehearsal, snapshots
 from lib import db
 from lib.admin import path_to_merchant, within
 from loyalty import drafts, holds, households, members, merges, purchases, refunds
@@ -139,6 +139,7 @@ def _gives(bar_nilo, bo, noon):
         customer=bo,
     )
     give_flows(bar_nilo, bo, noon)
+    points.roll_up(merchant=bar_nilo, at=noon)
     snapshots.refresh(merchant=bar_nilo, at=noon)
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from insights import recommendations
 from lib.db import watching
 from loyalty import ledger
 from rewards.models import Redemption, Voucher
@@ -160,3 +161,20 @@ def test_the_shelf_costs_the_same_however_long_it_is(client, rich, program):
         costs.append(watch.statements)
 
     assert costs[0] == costs[1] <= 8
+
+
+def test_what_is_recommended_stands_above_a_long_shelf(client, rich, cafe, program):
+    for number in range(6):
+        put_up(program, f"treat-{number}", name=f"Treat {number}", cost=10 + number)
+    assert "Recommended for you" not in text(client.get("/cafe-mira/rewards"))
+
+    recommendations.refresh(merchant=cafe, at=timezone.now())
+    page = text(client.get("/cafe-mira/rewards"))
+
+    assert re.search(r"Recommended for you Treat 0 .*Treat 2 .*All rewards Treat 0", page)
+
+
+def test_a_short_shelf_needs_no_recommendation(client, rich, cafe, espresso):
+    recommendations.refresh(merchant=cafe, at=timezone.now())
+
+    assert "Recommended for you" not in text(client.get("/cafe-mira/rewards"))

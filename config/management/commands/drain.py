@@ -15,7 +15,7 @@ from tqdm import tqdm
 from connectors import inbox, outbox
 from customers import changes, journey, segments
 from engagement import fair_expiry, flows, messages
-from insights import snapshots
+from insights import points, snapshots
 from loyalty import bonuses, expiry, matching, tier_reviews
 from merchants.models import Merchant
 
@@ -91,6 +91,7 @@ def pieces(*, merchant: Merchant | None, at: datetime) -> dict[str, Count]:
         "tiers": lambda: tier_reviews.review_due(at=at, merchant=merchant),
         "changes": lambda: changes.follow(at=at),
         "segments": lambda: segments.refresh_due(at=at, merchant=merchant),
+        "points": lambda: points.roll_up_all(at=at, merchant=merchant),
         "reports": lambda: snapshots.refresh_due(at=at, merchant=merchant),
         "webhooks": lambda: outbox.send_due(at=at, merchant=merchant),
         "flow_dates": lambda: flows.scan_due(at=at, merchant=merchant),
