@@ -134,7 +134,7 @@ WSGI_APPLICATION = "config.wsgi.application"
 
 # Machines neither have a session nor read a language from a cookie: under these paths only the request
 # id, the security headers and the form token check (which API views are exempt from) run.
-MACHINE_PATHS = ("/api/v1/", "/hooks/", "/health/")
+MACHINE_PATHS = ("/api/v1/", "/hooks/", "/health/", "/t/pk_", "/t/touch.js")
 MIDDLEWARE = [
     "lib.http.RequestId",
     "django.middleware.security.SecurityMiddleware",
@@ -424,6 +424,8 @@ REST_FRAMEWORK: dict[str, object] = {
 API_RATE_QUOTA = env.int("API_RATE_QUOTA", default=600)
 API_RATE_SECONDS = env.int("API_RATE_SECONDS", default=6)
 API_LOOKUP_LIMIT = env.str("API_LOOKUP_LIMIT", default="600/minute")
+# What one visitor of a shop's pages may tell, per site.
+TOUCH_LIMIT = env.str("TOUCH_LIMIT", default="120/minute")
 # Wrong codes of vouchers and gift cards, per key and per visitor of the customers' pages.
 CODE_GUESS_LIMIT = env.str("CODE_GUESS_LIMIT", default="20/10 minutes")
 SPECTACULAR_SETTINGS: dict[str, object] = {

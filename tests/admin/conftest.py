@@ -7,6 +7,7 @@ from django.test import Client
 
 from connectors import endpoints, outbox
 from connectors.models import Connection, InboundEvent
+from customers import sites
 from customers.identifiers import Given
 from customers.models import Referral, Segment
 from engagement import messages, subscriptions
@@ -83,6 +84,7 @@ def next_door(bar_nilo, bo, noon):
     Segment.objects.create(
         merchant=bar_nilo, code="nilo", name="Nilo regulars", rule={"all": []}, changed_at=noon
     )
+    sites.issue(merchant=bar_nilo, name="Nilo's pages", origins=["https://nilo.example"], at=noon)
     with transaction.atomic():
         messages.queue_all([Draft(bo, "nilo", "email", "welcome", {}, "service", noon)], at=noon)
     db.command(subscriptions.suppress)(
