@@ -13,7 +13,7 @@ from bench import place, priority
 NAMED = {"messages": "messages_smtp_per_second"}
 NAMES = (
     *("purchase_http", "redemption_http", "batch_http", "inbox_drain", "import", "webhook_accept"),
-    *("balance_read", "pool", "one_account", "messages", "growth", "segments"),
+    *("balance_read", "pool", "one_account", "messages", "flow_steps_per_second", "growth", "segments"),
 )
 
 

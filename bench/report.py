@@ -67,6 +67,8 @@ def table(results: Results) -> str:
     if mails := results.rates.get("messages_smtp_per_second"):
         alone = results.limits["smtplib_per_second"]
         lines.append(f"{'mails by SMTP':<16}{_number(mails):>10}{_number(alone):>10}{mails / alone:>8.2f}")
+    if steps := results.rates.get("flow_steps_per_second"):
+        lines.append(f"{'flow steps':<16}{_number(steps):>10}")
     for name, statements in results.statements.items():
         lines.append(f"{name}: {statements:g} statements in {results.trips[name]:g} round trips")
     return "\n".join(lines)

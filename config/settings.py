@@ -9,10 +9,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from csp.constants import NONE, SELF
-from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
 
 from config.env import BASE_DIR, data_dir, env, key, provider_settings
+from config.look import UNFOLD as UNFOLD
 from config.schedule import SCHEDULE
 from connectors.kinds import PUBLIC
 from lib import embedded
@@ -82,6 +82,7 @@ TOUCHPOINT_LISTENERS: list[tuple[str, tuple[str, ...]] | tuple[str, tuple[str, .
     ("connectors.outbox.queue_for", tuple(PUBLIC), "connectors.endpoints.is_wanted"),
     ("rewards.entry_perks.on_tiers", ("customer.converted", "tier.changed")),
     ("rewards.entry_perks.on_refunds", ("purchase.refunded", "purchase.voided")),
+    ("engagement.flows.on_touchpoints", ("*",), "engagement.flows.is_wanted"),
 ]
 
 # Functions that bring what is kept per customer up to date, told of whoever was touched, in this order: facts
@@ -96,6 +97,7 @@ PERSONAL_DATA = [
     "api.personal_data.HOLDINGS",
     "connectors.personal_data.HOLDINGS",
     "engagement.personal_data.HOLDINGS",
+    "engagement.flows.holdings.HOLDINGS",
     "rewards.personal_data.HOLDINGS",
     "loyalty.personal_data.HOLDINGS",
     "customers.personal_data.HOLDINGS",
@@ -107,6 +109,7 @@ PROGRAM_SECTIONS = [
     "connectors.webhooks_section.SECTION",
     "customers.segment_section.SECTION",
     "rewards.program_section.SECTION",
+    "engagement.program_section.SECTION",
 ]
 
 # What holds of points keep beside points, and what tenders of a sale name beside holds: see
@@ -338,43 +341,6 @@ ADMIN_MENU = [
     ("operations", _("Operations")),
 ]
 
-
-def shades(hue: int, *steps: tuple[float, float]) -> dict[str, str]:
-    """Return the theme's eleven shades, light to dark, from pairs of lightness (percent) and chroma."""
-    names = ("50", "100", "200", "300", "400", "500", "600", "700", "800", "900", "950")
-    return {
-        name: f"oklch({light}% {chroma} {hue})" for name, (light, chroma) in zip(names, steps, strict=True)
-    }
-
-
-UNFOLD = {
-    "SITE_TITLE": "Loyalty",
-    "SITE_HEADER": "Loyalty",
-    "SITE_SUBHEADER": _("Points, tiers, customers"),
-    "SITE_SYMBOL": "loyalty",
-    "SITE_URL": "/",
-    "SITE_FAVICONS": [
-        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("loyalty/mark.svg")}
-    ],
-    "SHOW_VIEW_ON_SITE": False,
-    "SHOW_BACK_BUTTON": True,
-    "BORDER_RADIUS": "8px",
-    "STYLES": [lambda request: static("loyalty/admin.css")],
-    "DASHBOARD_CALLBACK": "lib.start_page.fill",
-    "SIDEBAR": {"show_search": False, "show_all_applications": False, "navigation": "lib.menu.sidebar"},
-    "COLORS": {
-        "base": shades(
-            165,
-            *((98.4, 0.003), (96.6, 0.004), (92.6, 0.006), (87, 0.008), (71, 0.012), (53.5, 0.015)),
-            *((44.4, 0.016), (37, 0.016), (27.6, 0.014), (21, 0.012), (14.5, 0.01)),
-        ),
-        "primary": shades(
-            165,
-            *((97.6, 0.016), (94.6, 0.034), (89.4, 0.06), (82, 0.09), (74.5, 0.108), (67, 0.11)),
-            *((47, 0.092), (41, 0.08), (35, 0.068), (29, 0.054), (21, 0.038)),
-        ),
-    },
-}
 
 # Languages and time --------------------------------------------------------------------------------
 

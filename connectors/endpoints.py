@@ -2,7 +2,6 @@
 
 import base64
 import secrets as random
-import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,20 +11,15 @@ from standardwebhooks.webhooks import Webhook
 from connectors import kinds, payloads
 from connectors.models import WebhookEndpoint
 from connectors.models.webhook_delivery import WebhookDelivery
+from customers.wishes import Wishes
 from lib import db, outward, secrets
 from lib.errors import Fault, Malformed, Refused
 from merchants.models import Merchant
 
-# A new endpoint hears what happens from so late on, in every process.
-FRESH_SECONDS = 5.0
 ROTATION = timedelta(hours=72)
 LONGEST_ROTATION = timedelta(days=30)
 MOST = 50
 FIELDS = ("url", "description", "kinds", "filters", "mapping")
-
-# What each merchant's endpoints want, and until when this process believes it (monotonic seconds).
-_wanted: dict[int, frozenset[str]] = {}
-_fresh_until = 0.0
 
 
 class InvalidEndpoint(Malformed):
@@ -36,45 +30,21 @@ class TooManyEndpoints(Refused):
     code = "too_many_endpoints"
 
 
-def is_wanted(merchant_id: int, kind: str) -> bool:
-    """
-    Tell whether some endpoint of the merchant wants this kind: asked for every touchpoint that is noted.
-
-    One statement for all merchants every few seconds in a process, none in between: a purchase of a merchant
-    without endpoints costs what it did.
-    """
-    if _fresh_until < time.monotonic():
-        _learn()
-    return kind in _wanted.get(merchant_id, frozenset())
-
-
-def _learn() -> None:
+def _learn() -> Mapping[int, frozenset[str]]:
     found: dict[int, frozenset[str]] = {}
     for merchant_id, patterns in WebhookEndpoint.objects.filter(is_on=True).values_list(
         "merchant_id", "kinds"
     ):
         found[merchant_id] = found.get(merchant_id, frozenset()) | kinds.wanted(patterns)
-    know(found)
+    return found
 
 
-def know(found: Mapping[int, frozenset[str]], *, seconds: float = FRESH_SECONDS) -> None:
-    """Let this process believe that these merchants want these kinds, and no other merchant any."""
-    global _fresh_until
-    _wanted.clear()
-    _wanted.update(found)
-    _fresh_until = time.monotonic() + seconds
+WISHES = Wishes(_learn)
 
 
-def forget() -> None:
-    """Let this process ask anew."""
-    global _fresh_until
-    _fresh_until = 0.0
-
-
-def _changed() -> None:
-    # Now for this very transaction, and after the commit for what another thread learned meanwhile.
-    forget()
-    db.after_commit(forget)
+def is_wanted(merchant_id: int, kind: str) -> bool:
+    """Tell whether some endpoint of the merchant wants this kind. A new one hears from a few seconds later on."""
+    return WISHES.has(merchant_id, kind)
 
 
 @db.command
@@ -119,7 +89,7 @@ def remove(*, endpoint: WebhookEndpoint) -> None:
     """Delete an endpoint with its log. Repeating changes nothing."""
     WebhookDelivery.objects.filter(merchant=endpoint.merchant_id, endpoint=endpoint.pk)._raw_delete("default")
     WebhookEndpoint.objects.filter(merchant=endpoint.merchant_id, pk=endpoint.pk).delete()
-    _changed()
+    WISHES.changed()
 
 
 @db.command
@@ -174,7 +144,7 @@ def keep(
     if not endpoint.secret_sealed:
         raise _wrong("/secret", "an endpoint needs a secret")
     endpoint.save()
-    _changed()
+    WISHES.changed()
     return endpoint
 
 

@@ -15,8 +15,12 @@ SECTIONS = [
         "webhook_endpoint",
         WebhookEndpoint,
         blank={
-            "secret_sealed": "", "previous_sealed": "", "previous_until": None, "is_on": False,
-            "failing_since": None, "notified_at": None,
+            "secret_sealed": "",
+            "previous_sealed": "",
+            "previous_until": None,
+            "is_on": False,
+            "failing_since": None,
+            "notified_at": None,
         },
     ),
 ]

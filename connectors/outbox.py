@@ -289,8 +289,7 @@ def _mark(parcel: Parcel, outcomes: Sequence[Outcome], *, at: datetime) -> None:
 
 def _switch_off(rows: "QuerySet[WebhookEndpoint]", reason: str, *, at: datetime) -> None:
     if rows.update(is_on=False, disabled_at=at, disabled_reason=reason, notified_at=None):
-        endpoints.forget()
-        db.after_commit(endpoints.forget)
+        endpoints.WISHES.changed()
         wake("connectors.tasks.tell_of_endpoints")
 
 

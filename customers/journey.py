@@ -19,9 +19,9 @@ Row = dict[str, Any]
 
 # How the kinds begin that the house notes itself; nobody outside may tell one of these.
 OURS = (
-    *("bonus.", "consent.", "customer.", "gift_card.", "hold.", "household.", "identifier.", "message."),
-    *("perk.", "points.", "purchase.", "redemption.", "referral.", "refund.", "reward.", "segment."),
-    *("tier.", "voucher."),
+    *("bonus.", "consent.", "customer.", "flow.", "gift_card.", "hold.", "household.", "identifier."),
+    *("message.", "perk.", "points.", "purchase.", "redemption.", "referral.", "refund.", "reward."),
+    *("segment.", "tier.", "voucher."),
 )
 
 _is_history: ContextVar[bool] = ContextVar("is_history", default=False)

@@ -20,7 +20,7 @@ SECTIONS = [
     Table(
         "segment",
         Segment,
-        blank={"members": 0, "refreshed_at": None, "seconds": None, "leased_until": None},
+        blank={"members": 0, "refreshed_at": None, "seconds": 0.0, "leased_until": None},
     ),
     Table("not_the_same", NotTheSame),
     Table("referral", Referral, ids={"purchase_id": "pur"}),

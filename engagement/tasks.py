@@ -5,7 +5,7 @@ import time
 from celery import shared_task
 from django.utils import timezone
 
-from engagement import messages
+from engagement import fair_expiry, flows, messages
 
 LINGER_SECONDS = 0.3
 MOST_SECONDS = 60.0
@@ -24,3 +24,30 @@ def send() -> None:
         else:
             time.sleep(LINGER_SECONDS)
             has_lingered = True
+
+
+@shared_task
+def step() -> None:
+    """Move the runs that are due, a chunk of each flow in turn, for a minute at most: the next sweep goes on."""
+    ends = time.monotonic() + MOST_SECONDS
+    has_lingered = False
+    while time.monotonic() < ends:
+        if flows.step_due(at=timezone.now()):
+            has_lingered = False
+        elif has_lingered:
+            return
+        else:
+            time.sleep(LINGER_SECONDS)
+            has_lingered = True
+
+
+@shared_task
+def scan() -> None:
+    """Start the flows of today's dates, at each shop by its own clock."""
+    flows.scan_due(at=timezone.now())
+
+
+@shared_task
+def extend() -> None:
+    """Keep points longer whose notices reached nobody, before they expire."""
+    fair_expiry.extend_due(at=timezone.now())

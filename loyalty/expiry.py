@@ -1,12 +1,13 @@
 """What time does to points: pending ones become usable, old ones expire. Set-based, resumable, repeatable."""
 
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from itertools import groupby
 
 from customers import journey
 from lib import db
 from lib.errors import Refused
-from loyalty import ledger, lookup, programs, purposes
+from loyalty import calendar, ledger, lookup, programs, purposes
 from loyalty.ledger import Cause, Grant
 from loyalty.models import Membership
 from merchants.models import Merchant
@@ -77,6 +78,54 @@ def settle(*, merchant_id: int, memberships: list[int], at: datetime) -> int:
     ledger.write(book)
     journey.note_all(notes)
     return len(book.accounts)
+
+
+@db.command
+def extend(
+    *,
+    merchant: Merchant,
+    due: Mapping[int, Collection[datetime]],
+    days: int,
+    reason: str,
+    by: str,
+    at: datetime,
+) -> int:
+    """
+    Keep the open lots of these customers that expire at these times `days` longer; return how many points.
+
+    Before they expire only: what is over stays over. Repeating finds nothing at those times any more.
+    """
+    plan = programs.current(merchant=merchant)
+    found = lookup.people(merchant=merchant, plan=plan, asked=[(number, None) for number in due], at=at)
+    people = {person.membership_id: person.customer_id for person in found if person is not None}
+    book = ledger.lock(merchant_id=merchant.pk, memberships=sorted(people), at=at)
+    notes, kept = [], 0
+    for account in book.accounts.values():
+        customer_id = people[account.id]
+        lots = [
+            lot for lot in account.lots or () if lot.state == "open" and lot.expires_at in due[customer_id]
+        ]
+        if not lots:
+            continue
+        points = sum(lot.remaining for lot in lots)
+        first = min(lot.expires_at for lot in lots if lot.expires_at)
+        to = calendar.midnight(plan.local(first).date() + timedelta(days=days), plan.zone)
+        cause = Cause(at, reason={"code": "extend", "text": reason}, by=by)
+        book.extend(account, lots, to=to, cause=cause)
+        kept += points
+        notes.append(
+            journey.row(
+                merchant_id=merchant.pk,
+                customer_id=customer_id,
+                kind="points.extended",
+                at=at,
+                now=at,
+                data={"points": points, "expires_at": to.isoformat(), "reason": reason},
+            )
+        )
+    ledger.write(book)
+    journey.note_all(notes)
+    return kept
 
 
 @db.command

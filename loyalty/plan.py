@@ -136,6 +136,8 @@ class Plan:
     refund_min_days_left: int
     refund_return_days: int
     reinstate_days: int
+    extend_days: int
+    extend_without_contact: bool
     point_value_minor: Decimal
     tiers: Tiers
     rules: tuple[PlanRule, ...]
@@ -195,6 +197,9 @@ def read(
         refund_min_days_left=program["refund_min_days_left"],
         refund_return_days=program["refund_return_days"],
         reinstate_days=program["reinstate_days"],
+        # Versions that were published before there was such a setting follow its default.
+        extend_days=program.get("extend_days", 30),
+        extend_without_contact=program.get("extend_without_contact", False),
         point_value_minor=Decimal(program["point_value_minor"]),
         tiers=read_tiers(tiers),
         rules=rules,

@@ -114,6 +114,8 @@ class Expiry(Part):
     round_to: Literal["month", "quarter", "half_year", "year"] | None = None
     day: MonthDay | None = None
     reinstate_days: Days = 90
+    extend_days: Days = 30
+    extend_without_contact: bool = False
 
     @model_validator(mode="after")
     def _says_what_its_mode_needs(self) -> Self:
@@ -272,6 +274,7 @@ class Program(Part):
     webhooks: Any = None
     rewards: Any = None
     segments: Any = None
+    flows: Any = None
 
 
 class ProgramFile(Part):

@@ -101,6 +101,8 @@ def _settings(program: Program) -> dict[str, Any]:
         "expiry": {
             **{name: value for name, value in expiry.items() if value and _counts(name, program.expiry_mode)},
             "reinstate_days": program.reinstate_days,
+            "extend_days": program.extend_days,
+            "extend_without_contact": program.extend_without_contact,
         },
         "refunds": {
             "policy": program.refund_policy,
@@ -196,6 +198,8 @@ def _save_program(program: Program | None, merchant: Merchant, told: dict[str, A
     program.expiry_round_to = expiry.get("round_to", "")
     program.expiry_day = expiry.get("day", "")
     program.reinstate_days = expiry["reinstate_days"]
+    program.extend_days = expiry["extend_days"]
+    program.extend_without_contact = expiry["extend_without_contact"]
     program.refund_policy = refunds["policy"]
     program.refund_min_days_left = refunds["min_days_left"]
     program.refund_return_days = refunds["return_days"]

@@ -108,6 +108,8 @@ def document(program: Program) -> dict[str, Any]:
             "refund_min_days_left": program.refund_min_days_left,
             "refund_return_days": program.refund_return_days,
             "reinstate_days": program.reinstate_days,
+            "extend_days": program.extend_days,
+            "extend_without_contact": program.extend_without_contact,
             "point_value_minor": f"{program.point_value_minor.normalize():f}",
         },
         "tiers": _tiers(program),

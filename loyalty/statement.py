@@ -164,6 +164,8 @@ _SENTENCES: dict[str, Callable[[Entry, Reason, str, str], str]] = {
     ),
     "perk_taken_back": lambda *_: gettext("A refund undid the level that gave these points"),
     "reinstate": lambda *_: gettext("Expired points given back"),
+    "extend": lambda *_: gettext("Kept longer, because we could not reach you"),
+    "flow": lambda _entry, reason, *_: str(reason.get("text") or gettext("Thank you")),
 }
 
 _NOT: dict[str, Callable[[Reason], str]] = {

@@ -30,6 +30,8 @@ TABLES = (
     Facts("rewards_voucheruse", "uses of vouchers are never changed: roll the use back"),
     Facts("rewards_perkuse", "uses of perks are never changed: undo the use"),
     Facts("rewards_giftcardentry", "entries of gift cards are never changed: write a refund"),
+    Facts("engagement_flowversion", "published flows are never changed: publish another version"),
+    Facts("engagement_flowstep", "steps of flows are never changed: start another run"),
     Facts("customers_consent", "consents are never changed: record the new answer"),
 )
 

@@ -9,6 +9,7 @@ from django.core.cache import cache
 from django.test import TransactionTestCase
 
 from connectors import endpoints
+from engagement.flows import hearing
 from loyalty import triggers
 from tests.cast import *  # noqa: F403 - the cast's fixtures are everybody's
 from tests.threads import at_once as run_at_once
@@ -36,8 +37,9 @@ def _empty_cache(request):
     """Rate limits and cached keys of one test are not the next one's."""
     if "db" in request.fixturenames or "transactional_db" in request.fixturenames:
         cache.clear()
-        # Tables begin empty: what this process believes about endpoints is as true as if it had just asked.
-        endpoints.know({}, seconds=3600)
+        # Tables begin empty: what this process believes of wishes is as true as if it had just asked.
+        for wishes in (endpoints.WISHES, hearing.WISHES):
+            wishes.know({}, seconds=3600)
 
 
 @pytest.fixture

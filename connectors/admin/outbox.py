@@ -19,7 +19,6 @@ from django.utils.translation import ngettext
 
 from connectors import endpoints, outbox
 from connectors.models import WebhookDelivery, WebhookEndpoint
-from lib import db
 from lib.admin import ConfigAdmin, Door, FactAdmin, Ids, OneMerchantForm, within
 from lib.errors import DomainError
 from lib.start_page import Alert, part
@@ -136,8 +135,7 @@ class WebhookEndpointAdmin(ConfigAdmin):
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         WebhookDelivery.objects.filter(endpoint=obj.pk)._raw_delete("default")
         super().delete_model(request, obj)
-        endpoints.forget()
-        db.after_commit(endpoints.forget)
+        endpoints.WISHES.changed()
 
     def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
         for endpoint in queryset:

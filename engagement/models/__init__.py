@@ -8,15 +8,25 @@ is decided when it is sent (consent, suppression, caps, quiet hours) and keeps w
 its confirmation. Templates, channel settings and sending
 limits are the merchant's configuration and are edited; messages and suppressions are facts, moved by
 `engagement.messages` and `engagement.suppressions`.
+
+`Flow` is an automated conversation, published in versions (`FlowVersion`) of which each run keeps its own.
+`FlowRun` is one customer in one flow about one thing, its state in the row: which step, due when. `FlowStep`
+keeps what each step did, once. `Holdout` is the share of customers whom no marketing flow reaches.
 """
 
 from engagement.models.channel import ChannelSettings, SendingLimits
+from engagement.models.flow import Flow, FlowRun, FlowStep, FlowVersion, Holdout
 from engagement.models.message import Message
 from engagement.models.reach import OptIn, Suppression
 from engagement.models.template import Template
 
 __all__ = [
     "ChannelSettings",
+    "Flow",
+    "FlowRun",
+    "FlowStep",
+    "FlowVersion",
+    "Holdout",
     "Message",
     "OptIn",
     "SendingLimits",

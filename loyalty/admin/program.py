@@ -109,7 +109,10 @@ class ProgramAdmin(ConfigAdmin):
         (
             _("Expiry"),
             {
-                "fields": ["expiry_mode", "expiry_months", "expiry_round_to", "expiry_day", "reinstate_days"],
+                "fields": [
+                    *("expiry_mode", "expiry_months", "expiry_round_to", "expiry_day", "reinstate_days"),
+                    *("extend_days", "extend_without_contact"),
+                ],
                 "description": _("A change counts for points earned from now on."),
             },
         ),

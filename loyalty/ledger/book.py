@@ -136,6 +136,14 @@ class Book(Posting):
         account.is_changed = True
         account.refresh_due()
 
+    def extend(self, account: AccountState, lots: Sequence[LotState], *, to: datetime, cause: Cause) -> None:
+        """Move the expiry of these open lots to a later time, with an entry that moves no points."""
+        assert account.lots is not None
+        for lot in lots:
+            lot.expires_at, lot.is_changed = to, True
+        self._post(account, kind="extend", points=0, lots=[[lot.id, 0, 0] for lot in lots], cause=cause)
+        account.refresh_due()
+
     def spend(self, account: AccountState, points: int, *, cause: Cause, kind: str = "redeem") -> None:
         """
         Take points a customer chose to spend, earliest expiry first.

@@ -120,6 +120,36 @@ def due_accounts(*, at: datetime, limit: int, merchant_id: int | None = None) ->
     return list(due.order_by("next_due_at").values_list("merchant_id", "membership_id")[:limit])
 
 
+def expiring_within(
+    *, merchant_id: int, since: datetime, until: datetime, after: int, limit: int
+) -> list[tuple[int, datetime, int]]:
+    """
+    Return (customer, when, points) of the open lots that expire after `since` and by `until`.
+
+    Of at most `limit` customers, those with ids above `after` first; only customers who are active. An account
+    knows when something is due next: whoever has nothing due is not looked at.
+    """
+    rows = db.ask(
+        """
+        SELECT due.customer_id, l.expires_at, SUM(l.remaining)
+        FROM (
+            SELECT m.customer_id, m.id FROM loyalty_membership m
+            JOIN loyalty_account a ON a.membership_id = m.id
+            JOIN customers_customer c ON c.id = m.customer_id AND c.status = 'active'
+            WHERE m.merchant_id = %s AND m.customer_id > %s AND a.next_due_at <= %s AND EXISTS (
+                SELECT 1 FROM loyalty_lot e WHERE e.merchant_id = m.merchant_id AND e.account_id = m.id
+                AND e.state <> 'closed' AND e.state = 'open' AND e.expires_at > %s AND e.expires_at <= %s)
+            ORDER BY m.customer_id LIMIT %s
+        ) AS due
+        JOIN loyalty_lot l ON l.merchant_id = %s AND l.account_id = due.id
+             AND l.state <> 'closed' AND l.state = 'open' AND l.expires_at > %s AND l.expires_at <= %s
+        GROUP BY due.customer_id, l.expires_at ORDER BY due.customer_id, l.expires_at
+        """,
+        [merchant_id, after, until, since, until, limit, merchant_id, since, until],
+    ).rows
+    return [(number, ends, int(points)) for number, when, points in rows if (ends := db.time(when))]
+
+
 def lots(*, merchant_id: int, membership_id: int) -> QuerySet[Lot]:
     """Return the lots of one membership that are not closed, in the order they are used."""
     found = Lot.objects.filter(merchant_id=merchant_id, account_id=membership_id).exclude(state="closed")

@@ -61,6 +61,15 @@ class Program(Row):
     refund_min_days_left = models.PositiveSmallIntegerField(default=30)
     refund_return_days = models.PositiveSmallIntegerField(default=14)
     reinstate_days = models.PositiveSmallIntegerField(default=90)
+    extend_days = models.PositiveSmallIntegerField(
+        default=30,
+        help_text=_(
+            "Points whose notices could not be delivered are kept so many days longer. 0: they expire."
+        ),
+    )
+    extend_without_contact = models.BooleanField(
+        default=False, help_text=_("Also for customers who left no address to write to.")
+    )
     point_value_minor = models.DecimalField(max_digits=12, decimal_places=4, default=Decimal(1))
     point_cost_minor = models.DecimalField(max_digits=12, decimal_places=4, default=Decimal(1))
     gross_margin = models.DecimalField(max_digits=5, decimal_places=4, default=Decimal("0.4"))

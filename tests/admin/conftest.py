@@ -10,9 +10,9 @@ from connectors.models import Connection, InboundEvent
 from customers import sites
 from customers.identifiers import Given
 from customers.models import Referral, Segment
-from engagement import messages, subscriptions
+from engagement import gallery, messages, subscriptions
 from engagement.messages import Draft
-from engagement.models import ChannelSettings, SendingLimits, Template
+from engagement.models import ChannelSettings, FlowRun, Holdout, SendingLimits, Template
 from lib import db
 from lib.admin import path_to_merchant, within
 from loyalty import holds, households, members, merges, purchases, refunds
@@ -44,6 +44,15 @@ def sit_down():
 def desk(sit_down, owner):
     """The café owner's browser."""
     return sit_down(owner)
+
+
+def give_flows(merchant, customer, noon):
+    flow = gallery.copy(merchant=merchant, slug="welcome", at=noon, by="test")
+    Holdout.objects.create(merchant=merchant, percent=5)
+    FlowRun.objects.create(
+        merchant=merchant, flow=flow, version=flow.versions.get(), customer=customer, key="nilo-run", step="1",
+        due_at=noon, began_at=noon, started_at=noon,
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -78,7 +87,13 @@ def next_door(bar_nilo, bo, noon):
         merchant=bar_nilo, connection=machine, event_id="nilo-1", type="purchase", body='{"who": "Bo"}',
         status="failed", due_at=noon, occurred_at=noon, received_at=noon,
     )  # fmt: skip
-    holds.create(customer=bo, points=1, reference="NH-1", at=noon)
+    _talks(bar_nilo, bo, noon)
+    _gives(bar_nilo, bo, noon)
+    return bar_nilo
+
+
+def _talks(bar_nilo, bo, noon):
+    """What the shop says to customers and to other machines."""
     ear, _ = endpoints.add(merchant=bar_nilo, url="https://1.1.1.1/nilo", kinds=["tier.*"], at=noon)
     outbox.test(endpoint=ear, at=noon)
     Segment.objects.create(
@@ -93,6 +108,11 @@ def next_door(bar_nilo, bo, noon):
     Template.objects.create(merchant=bar_nilo, name="welcome", subject="Nilo greets", body="Hello")
     ChannelSettings.objects.create(merchant=bar_nilo, kind="email")
     SendingLimits.objects.create(merchant=bar_nilo)
+
+
+def _gives(bar_nilo, bo, noon):
+    """What the shop gives for points, for levels and for money."""
+    holds.create(customer=bo, points=1, reference="NH-1", at=noon)
     mug = put_up(bar_nilo.programs.get(), "mug", kind="gift", cost=1)
     redemptions.redeem(customer=bo, reward=mug, reference="N-3", at=noon, by="till")
     db.command(vouchers.issue)(
@@ -115,7 +135,7 @@ def next_door(bar_nilo, bo, noon):
         by="test",
         customer=bo,
     )
-    return bar_nilo
+    give_flows(bar_nilo, bo, noon)
 
 
 def scoped_models():

@@ -34,6 +34,7 @@ def test_a_tiny_run_measures_everything(tmp_path):
     assert found["rates"]["import_sqlite"] > 0
     assert found["rates"]["pool"] > 0
     assert found["rates"]["messages_smtp_per_second"] > 0
+    assert found["rates"]["flow_steps_per_second"] > 0
     assert set(found["growth"]) == {"single_1000", "batch_1000"}
     assert found["statements"]["balance_read"] <= 2
     assert found["trips"]["purchase_http"] <= 4

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from connectors import inbox, outbox
 from customers import changes, journey, segments
-from engagement import messages
+from engagement import fair_expiry, flows, messages
 from loyalty import bonuses, expiry, matching, tier_reviews
 from merchants.models import Merchant
 
@@ -82,6 +82,8 @@ def pieces(*, merchant: Merchant | None, at: datetime) -> dict[str, Count]:
         "inbox": lambda: inbox.drain(at=at, merchant=merchant).taken,
         "touchpoints": lambda: journey.relay(at=at, merchant=merchant),
         "matched": lambda: matching.match_everybody(at=at, merchant=merchant),
+        # Before they expire: what nobody was told of is kept longer.
+        "extended": lambda: fair_expiry.extend_due(at=at, merchant=merchant),
         "expiry": lambda: expiry.run(at=at, merchant=merchant),
         "birthdays": lambda: bonuses.give_birthdays(at=at, merchant=merchant),
         "tier_sets": lambda: tier_reviews.publish_due(at=at, merchant=merchant),
@@ -89,6 +91,8 @@ def pieces(*, merchant: Merchant | None, at: datetime) -> dict[str, Count]:
         "changes": lambda: changes.follow(at=at),
         "segments": lambda: segments.refresh_due(at=at, merchant=merchant),
         "webhooks": lambda: outbox.send_due(at=at, merchant=merchant),
+        "flow_dates": lambda: flows.scan_due(at=at, merchant=merchant),
+        "flows": lambda: flows.step_due(at=at, merchant=merchant),
         "messages": lambda: messages.send_due(at=at, merchant=merchant),
     }
 
