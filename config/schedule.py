@@ -33,6 +33,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "referrals": every(60, "loyalty.tasks.pay_referrals"),
     "old sightings": every(24 * 3600, "loyalty.tasks.forget_sightings"),
     "pools that run low": every(600, "rewards.tasks.warn_low_pools"),
+    "journey maps": every(3600, "insights.tasks.draw_maps"),
     "old codes": every(24 * 3600, "customers.tasks.forget_codes"),
     "old messages": every(24 * 3600, "connectors.tasks.empty_bodies"),
     "old codes and sessions": every(3600, "portal.tasks.forget"),

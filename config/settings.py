@@ -94,6 +94,7 @@ SEGMENT_PREDICATES = ["customers.predicates", "loyalty.predicates"]
 
 # What each room keeps about people: see customers/erasure.py. A test fails for a table that is not listed.
 PERSONAL_DATA = [
+    "insights.personal_data.HOLDINGS",
     "api.personal_data.HOLDINGS",
     "connectors.personal_data.HOLDINGS",
     "engagement.personal_data.HOLDINGS",
@@ -110,6 +111,7 @@ PROGRAM_SECTIONS = [
     "customers.segment_section.SECTION",
     "rewards.program_section.SECTION",
     "engagement.program_section.SECTION",
+    "insights.journey_section.SECTION",
 ]
 
 # What holds of points keep beside points, and what tenders of a sale name beside holds: see

@@ -31,8 +31,11 @@ _BY_TIME = "PARTITION BY who ORDER BY at, id"
 _LATER = (
     "PARTITION BY who ORDER BY who DESC, at DESC, id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING"
 )
-_CUSTOMERS = ("t.customer_id", "t.customer_id IS NOT NULL")
-_STRANGERS = ("t.anonymous_id", "t.customer_id IS NULL AND t.anonymous_id <> ''")
+_CUSTOMERS = ("customers", "t.customer_id", "t.customer_id", "t.customer_id IS NOT NULL")
+_STRANGERS = (
+    *("strangers", "t.anonymous_id", "CAST(NULL AS bigint)"),
+    "t.customer_id IS NULL AND t.anonymous_id <> ''",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,8 @@ class Scope:
         """
         Return a statement of what `per_person` says of the customers' events and of the strangers', together.
 
-        It is given the statement of events, which are: who, at, id, node (its place), channel.
+        It is given the statement of events, which are: who, customer (none of a stranger), at, id, node (its
+        place), channel.
         """
         kinds = [(kind, place) for place, name in enumerate(nodes) for kind in nodes[name]]
         if not kinds:
@@ -69,24 +73,26 @@ class Scope:
             f"""SELECT * FROM ({
                 per_person(
                     f'''
-            SELECT {who} AS who, t.occurred_at AS at, t.id, CASE t.kind {cases} END AS node, t.channel
+            SELECT {who} AS who, {customer} AS customer, t.occurred_at AS at, t.id,
+                   CASE t.kind {cases} END AS node, t.channel
             FROM customers_touchpoint t
             WHERE t.merchant_id = %s AND t.occurred_at >= %s AND t.occurred_at < %s
               AND t.kind IN ({", ".join(["%s"] * len(said))}) AND {which}{inside}'''
                 )
             }) {name}"""
-            for name, (who, which) in zip(("customers", "strangers"), groups, strict=False)
+            for name, who, customer, which in groups
         ]
         return " UNION ALL ".join(parts), params * len(parts)
 
 
-def _ask(sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
+def ask(sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Run one of these statements; return its rows."""
     # A busy shop's groups fit into memory, and compiling such a statement takes longer than running it.
     with db.snapshot(memory=MEMORY):
         return db.ask(sql, params).rows
 
 
-def _between(earlier: str, later: str) -> str:
+def between(earlier: str, later: str) -> str:
     """Return the seconds from one time to another."""
     if db.is_postgres():
         return f"date_part('epoch', {later} - {earlier})"
@@ -133,12 +139,12 @@ def follow(scope: Scope, nodes: Nodes) -> Graph:
         nodes,
         lambda events: (
             f"""
-            SELECT node, LEAD(node) OVER w AS there, {_between("at", "LEAD(at) OVER w")} AS took,
+            SELECT node, LEAD(node) OVER w AS there, {between("at", "LEAD(at) OVER w")} AS took,
                    ROW_NUMBER() OVER w AS place
             FROM ({events}) events WINDOW w AS ({_BY_TIME})"""
         ),
     )
-    found = _ask(
+    found = ask(
         f"""
         SELECT node, there, COUNT(*), AVG(took), SUM(CASE WHEN place = 1 THEN 1 ELSE 0 END)
         FROM ({steps_of}) steps GROUP BY node, there ORDER BY COUNT(*) DESC, node, there
@@ -190,10 +196,10 @@ def funnel(scope: Scope, steps: Nodes, *, within: timedelta) -> tuple[Reached, .
     )
     begins = {2: "at"} | {step: f"t{step - 1}" for step in range(3, len(steps) + 1)}
     gaps = " UNION ALL ".join(
-        f"SELECT {step} AS step, {_between(begin, f't{step}')} AS gap FROM people WHERE depth >= {step}"
+        f"SELECT {step} AS step, {between(begin, f't{step}')} AS gap FROM people WHERE depth >= {step}"
         for step, begin in begins.items()
     )
-    found = _ask(
+    found = ask(
         f"""
         WITH people AS ({people}), ordered AS (
             SELECT step, gap, ROW_NUMBER() OVER (PARTITION BY step ORDER BY gap) AS place,
@@ -225,7 +231,7 @@ def _furthest_start(events: str, tests: Sequence[str], within: timedelta) -> str
         source = f"(SELECT who, at, id, node, {', '.join(carried)} FROM {source} WINDOW later AS ({_LATER})) from{step}"
     limit = within.total_seconds()
     depth = " ".join(
-        f"WHEN {_between('at', f't{step}')} <= {limit!r} THEN {step}" for step in range(last, 1, -1)
+        f"WHEN {between('at', f't{step}')} <= {limit!r} THEN {step}" for step in range(last, 1, -1)
     )
     columns = ", ".join(f"t{step}" for step in range(2, last + 1))
     return f"""
@@ -281,7 +287,7 @@ def ways(scope: Scope, nodes: Nodes, *, touches: int = 5, limit: int = 500) -> t
             ) placed WHERE place <= {touches + 1} GROUP BY who"""
         ),
     )
-    found = _ask(
+    found = ask(
         f"SELECT COUNT(*), more, {by} FROM ({people}) people GROUP BY more, {by} "
         f"ORDER BY COUNT(*) DESC, more, {by} LIMIT %s",
         [*params, limit],
@@ -318,7 +324,7 @@ def furthest(scope: Scope, stages: Nodes) -> tuple[Furthest, ...]:
             ) ranked WHERE place = 1"""
         ),
     )
-    found = _ask(
+    found = ask(
         f"SELECT node, channel, COUNT(*) FROM ({last}) ends "
         "GROUP BY node, channel ORDER BY node, COUNT(*) DESC, channel",
         params,
@@ -345,7 +351,7 @@ def seen(scope: Scope, stages: Nodes) -> tuple[Seen, ...]:
             f"SELECT node, channel, COUNT(*) AS times FROM ({events}) events GROUP BY who, node, channel"
         ),
     )
-    found = _ask(
+    found = ask(
         f"SELECT node, channel, SUM(times), COUNT(*) FROM ({people}) people "
         "GROUP BY node, channel ORDER BY node, COUNT(*) DESC, channel",
         params,

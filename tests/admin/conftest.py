@@ -13,6 +13,7 @@ from customers.models import Referral, Segment
 from engagement import gallery, messages, subscriptions
 from engagement.messages import Draft
 from engagement.models import ChannelSettings, FlowRun, Holdout, SendingLimits, Template
+from insights.models import JourneyStages
 from lib import db
 from lib.admin import path_to_merchant, within
 from loyalty import holds, households, members, merges, purchases, refunds
@@ -89,6 +90,7 @@ def next_door(bar_nilo, bo, noon):
     )  # fmt: skip
     _talks(bar_nilo, bo, noon)
     _gives(bar_nilo, bo, noon)
+    JourneyStages.objects.create(merchant=bar_nilo, kinds={"awareness": ["nilo.seen"]})
     return bar_nilo
 
 
