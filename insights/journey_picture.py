@@ -1,6 +1,7 @@
 """The journey map as shapes: stages across, channels down, ribbons between. Pure: a document in, numbers out."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,8 +68,11 @@ class Picture:
     width: int = WIDTH
 
 
-def draw(document: dict[str, Any]) -> Picture:
-    """Return the shapes of a map. A ribbon is as thick as the part of its field's people whom it stands for."""
+def draw(document: dict[str, Any], names: Mapping[str, Any]) -> Picture:
+    """
+    Return the shapes of a map, its stages called by `names`. A ribbon is as thick as the part of its field's
+    people whom it stands for.
+    """
     stages, channels = document["stages"], document["channels"]
     gap = (WIDTH - LEFT - 90) / max(1, len(stages) - 1)
     at = {row["stage"]: LEFT + place * gap for place, row in enumerate(stages)}
@@ -77,14 +81,21 @@ def draw(document: dict[str, Any]) -> Picture:
     picture = Picture(TOP + len(channels) * BAND + 34)
     for row in stages:
         share = row["lost"] / row["people"] if row["people"] else 0.0
-        picture.columns.append(Column(row["stage"], row["people"], row["lost"], share, at[row["stage"]]))
+        picture.columns.append(
+            Column(str(names[row["stage"]]), row["people"], row["lost"], share, at[row["stage"]])
+        )
     picture.rows = [Row(channel, band[channel] + BAND / 2 + 4) for channel in channels]
     nodes: dict[tuple[str, str], Node] = {}
     for row in document["fields"]:
         height = max(2.0, TALLEST * row["people"] / most)
         y = band[row["channel"]] + (BAND - height) / 2
         node = Node(
-            row["stage"], row["channel"], row["people"], round(at[row["stage"]], 1), round(y, 1), height
+            str(names[row["stage"]]),
+            row["channel"],
+            row["people"],
+            round(at[row["stage"]], 1),
+            round(y, 1),
+            height,
         )
         nodes[row["stage"], row["channel"]] = node
     picture.nodes = list(nodes.values())
@@ -126,7 +137,7 @@ def _ribbons(
         found.append(
             Ribbon(
                 line, thickness, row["people"],
-                row["stage"], row["channel"], row["to_stage"], row["to_channel"],
+                here.stage, here.channel, there.stage, there.channel,
             )
         )  # fmt: skip
     return found

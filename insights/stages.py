@@ -1,10 +1,10 @@
 """The five stages of a customer's way, and which touchpoints count as which."""
 
-import re
 from collections.abc import Mapping, Sequence
 
 from django.utils.translation import gettext_lazy as _
 
+from customers.touchpoints import is_kind
 from insights.models import JourneySnapshot, JourneyStages
 from lib import db
 from lib.errors import Fault, Malformed
@@ -27,7 +27,6 @@ DEFAULT: Stages = {
     "advocacy": ["review.posted", "survey.answered", "referral.qualified", "referral.rewarded"],
 }
 MOST_KINDS = 60
-_KIND = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
 
 
 class BadStages(Malformed):
@@ -54,7 +53,7 @@ def checked(told: Mapping[str, Sequence[str]]) -> Stages:
     seen: dict[str, str] = {}
     for name in NAMES:
         for kind in told.get(name, ()):
-            if not _KIND.fullmatch(kind) or len(kind) > 60:
+            if not is_kind(kind):
                 faults.append(Fault(f"/{name}", "not_a_kind", f"{kind!r} does not read like page.viewed"))
             elif kind in seen:
                 faults.append(Fault(f"/{name}", "twice", f"{kind} stands in {seen[kind]} already"))

@@ -110,6 +110,8 @@ class StagesForm(OneMerchantForm):
         own = self.instance.kinds or stages.DEFAULT
         for name in stages.NAMES:
             if name in self.fields:
+                dress_input(self.fields[name].widget)
+                self.fields[name].widget.attrs["class"] += " l-code"
                 self.initial.setdefault(name, "\n".join(own.get(name, ())))
 
     def clean(self) -> dict[str, Any]:

@@ -74,11 +74,14 @@ class JourneyAdmin(ConfigAdmin):
             "map",
             filters,
             map=document,
-            picture=journey_picture.draw(document) if document["people"] else None,
+            picture=journey_picture.draw(document, stages.NAMES) if document["people"] else None,
             best=_told(document["best_path"], scope.merchant),
             drop_offs=self._drop_offs(document, scope.merchant) if document["people"] else [],
             as_of=parse_datetime(document["as_of"]),
-            names=stages.NAMES,
+            paths=[
+                {**way, "stages": [stages.NAMES[stage] for stage in way["stages"]]}
+                for way in document["paths"]
+            ],
             may_draft=may_draft,
             draft=self.address("draft"),
             stages_link=link if self.has_change_permission(request) else "",
