@@ -13,7 +13,16 @@ from bench import place, priority
 NAMED = {"messages": "messages_smtp_per_second"}
 NAMES = (
     *("purchase_http", "redemption_http", "batch_http", "inbox_drain", "import", "webhook_accept"),
-    *("balance_read", "pool", "one_account", "messages", "flow_steps_per_second", "growth", "segments"),
+    *(
+        "balance_read",
+        "pool",
+        "one_account",
+        "messages",
+        "flow_steps_per_second",
+        "growth",
+        "segments",
+        "journeys",
+    ),
 )
 
 
@@ -36,7 +45,7 @@ def main() -> None:
 def _run(ground: place.Place, said: argparse.Namespace, *, say) -> list[str]:
     from django.db import connection
 
-    from bench import counting, growth, report, segments, shop
+    from bench import counting, growth, journeys, report, segments, shop
     from bench.limits import Limits
     from bench.measures import Measures, Results
 
@@ -52,10 +61,13 @@ def _run(ground: place.Place, said: argparse.Namespace, *, say) -> list[str]:
     if "segments" in wanted:
         connection.close()
         segments.copy(ground)
+    if "journeys" in wanted:
+        connection.close()
+        journeys.copy(ground)
     measures = Measures(ground, opened, limits, seconds=said.seconds, rounds=said.rounds, results=results)
     with measures.stack:
         for name in wanted:
-            if name not in ("growth", "segments"):
+            if name not in ("growth", "segments", "journeys"):
                 getattr(measures, "imports" if name == "import" else name)()
                 say(_said(results, name))
     counting.count(opened, results)
@@ -67,6 +79,9 @@ def _run(ground: place.Place, said: argparse.Namespace, *, say) -> list[str]:
     if "segments" in wanted:
         results.segments = segments.measure(ground, said.segment_people)
         say(", ".join(f"{name} {figure:,g}" for name, figure in results.segments.items()))
+    if "journeys" in wanted:
+        results.journeys = journeys.measure(ground, said.touches)
+        say(", ".join(f"{name} {figure:,g}" for name, figure in results.journeys.items()))
     print()
     print(report.table(results))
     if said.output:
@@ -94,6 +109,9 @@ def _arguments() -> argparse.Namespace:
         "--entries",
         default="10000,1000000",
         help="sizes for growth, the smallest first (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--touches", type=int, default=1_000_000, help="touchpoints of the journeys (default: 1,000,000)"
     )
     parser.add_argument(
         "--segment-people", type=int, default=100_000, help="customers of the segment (default: 100,000)"

@@ -45,6 +45,7 @@ class Results:
     trips: dict[str, float] = field(default_factory=dict)
     growth: dict[str, float] = field(default_factory=dict)
     segments: dict[str, float] = field(default_factory=dict)
+    journeys: dict[str, float] = field(default_factory=dict)
     load: float = 0.0
 
 

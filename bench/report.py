@@ -89,6 +89,7 @@ def document(results: Results, *, arguments: dict[str, Any]) -> dict[str, Any]:
         "trips": results.trips,
         "growth": results.growth,
         "segments": results.segments,
+        "journeys": results.journeys,
         "arguments": arguments,
         "machine": {
             "processors": os.cpu_count(),
