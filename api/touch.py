@@ -5,7 +5,6 @@ Plain views, like the hooks: no key of the API ever stands in a page. The body i
 browser asks no permission first and sends it also while the page is left.
 """
 
-import re
 from datetime import timedelta
 from functools import cache
 from hashlib import sha256
@@ -35,9 +34,7 @@ from lib.http import client_address
 
 MOST_BYTES = 16 * 1024
 MOST_DATA = 2 * 1024
-_ID = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
 _SCRIPT = "loyalty/touch.js"
-_NO_SPACE = re.compile(rb"\n\s*")
 
 
 class One(BaseModel):
@@ -65,7 +62,7 @@ class One(BaseModel):
 class Told(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    anonymous_id: _ID
+    anonymous_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
     touches: Annotated[list[One], Field(min_length=1, max_length=20)]
 
 
@@ -98,7 +95,7 @@ def _received(request: HttpRequest, site: Site | None, is_ours: bool) -> Answer:
         raise PermissionDenied("This key is for other pages: add the address to the site's.")
     if request.method == "OPTIONS":
         return Answer(204)
-    if not limits.take(settings.TOUCH_LIMIT, "touch", key_of(site), client_address(request)):
+    if not limits.take(settings.TOUCH_LIMIT, "touch", site.public_id, client_address(request)):
         raise Throttled(wait=10, detail="Too many at once; please wait.")
     if len(body := request.body) > MOST_BYTES:
         raise errors.TooLarge(f"The body is too large: at most {MOST_BYTES // 1024} kB.")
@@ -126,11 +123,6 @@ def _received(request: HttpRequest, site: Site | None, is_ours: bool) -> Answer:
         if one.error is not None
     ]
     return Answer(200, {"noted": len(answers) - len(refused), "refused": refused})
-
-
-def key_of(site: Site) -> str:
-    """Return what a site's limits are counted under."""
-    return site.public_id
 
 
 @require_safe

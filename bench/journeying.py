@@ -16,11 +16,11 @@ FILL = """
            (%(kinds)s::text[])[1 + (n * 2654435761 %% 10)::int],
            (ARRAY['web', 'web', 'store', 'email'])[1 + (n * 40503 %% 4)::int], '', '{"path": "/"}',
            now() - ((n * 7919 %% 6912000) || ' seconds')::interval, now(), now()
-    FROM (SELECT n, n * 48271 %% %(people)s AS p FROM generate_series(1, %(touches)s) AS n) x
+    FROM (SELECT n, n * 48271 %% %(people)s AS p FROM generate_series(1::bigint, %(touches)s) AS n) x
     LEFT JOIN customers_customer c ON c.id = x.p AND c.merchant_id = %(merchant)s"""
 PEOPLE = """
-    INSERT INTO customers_customer (id, merchant_id, name, status, birthday, language, referral_code, created_at)
-    SELECT n, %s, 'Person ' || n, 'active', '', '', n::text, now() FROM generate_series(0, %s) AS n"""
+    INSERT INTO customers_customer (id, merchant_id, name, status, birthday, language, referral_code, written, created_at)
+    SELECT n, %s, 'Person ' || n, 'active', '', '', n::text, '{}', now() FROM generate_series(0, %s) AS n"""
 KINDS = ["page.viewed"] * 3 + ["product.viewed"] * 2 + [
     "basket.updated", "checkout.started", "purchase.recorded", "review.posted", "message.opened",
 ]  # fmt: skip

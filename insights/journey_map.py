@@ -223,5 +223,7 @@ def snapshot_everybody(*, at: datetime) -> int:
 
 
 def _kept(merchant: Merchant, at: datetime) -> Document | None:
-    found = JourneySnapshot.objects.filter(merchant=merchant, made_at__gte=at - timedelta(hours=2)).first()
+    found = JourneySnapshot.objects.filter(
+        merchant=merchant, made_at__gt=at - timedelta(hours=2), made_at__lte=at
+    ).first()
     return None if found is None else found.document

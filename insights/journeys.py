@@ -69,19 +69,16 @@ class Scope:
                 "WHERE m.merchant_id = %s AND m.segment_id = %s)"
             )
             params += [self.merchant.pk, self.segment_id]
-        parts = [
-            f"""SELECT * FROM ({
-                per_person(
-                    f'''
-            SELECT {who} AS who, {customer} AS customer, t.occurred_at AS at, t.id,
-                   CASE t.kind {cases} END AS node, t.channel
-            FROM customers_touchpoint t
-            WHERE t.merchant_id = %s AND t.occurred_at >= %s AND t.occurred_at < %s
-              AND t.kind IN ({", ".join(["%s"] * len(said))}) AND {which}{inside}'''
-                )
-            }) {name}"""
-            for name, who, customer, which in groups
-        ]
+        kinds_asked = ", ".join(["%s"] * len(said))
+        parts = []
+        for name, who, customer, which in groups:
+            events = f"""
+                SELECT {who} AS who, {customer} AS customer, t.occurred_at AS at, t.id,
+                       CASE t.kind {cases} END AS node, t.channel
+                FROM customers_touchpoint t
+                WHERE t.merchant_id = %s AND t.occurred_at >= %s AND t.occurred_at < %s
+                  AND t.kind IN ({kinds_asked}) AND {which}{inside}"""
+            parts.append(f"SELECT * FROM ({per_person(events)}) {name}")
         return " UNION ALL ".join(parts), params * len(parts)
 
 

@@ -5,7 +5,6 @@ import json
 import pytest
 from django.test import Client
 
-from api import touch
 from customers import sites
 from customers.identifiers import Given
 from customers.models import Touchpoint
@@ -205,4 +204,3 @@ def test_an_address_is_an_origin(cafe, noon):
     ]:
         with pytest.raises(sites.NotAnOrigin):
             sites.issue(merchant=cafe, name="x", origins=[wrong], at=noon)
-    assert touch.key_of(sites.issue(merchant=cafe, name="x", origins=[SHOP], at=noon)[0]).startswith("ste_")
