@@ -24,7 +24,7 @@ from connectors.crm import Contact
 from customers import identifiers
 from customers import touchpoints as diary
 from customers.models import Customer
-from lib import db
+from lib import cycles, db
 from lib.errors import DomainError, Fault, Refused
 from loyalty import members, purchases
 from loyalty import refunds as returns
@@ -95,7 +95,7 @@ class Batches(Door):
         again. An event needs the scope of its type.
         """
         is_rehearsal = self.is_rehearsal
-        with db.dry_run(is_rehearsal):
+        with db.dry_run(is_rehearsal), cycles.unsearched():
             answer = Answer(200, {"results": _Run(self).results(said.events)})
         if is_rehearsal:
             answer.body["dry_run"] = True

@@ -19,7 +19,7 @@ from customers import identifiers
 from customers.identifiers import Given
 from customers.models import Customer
 from lib import public_ids
-from rewards import redemptions
+from rewards import catalogue, redemptions
 from rewards.models import Redemption, Reward, Voucher
 from rewards.pricing import Asked
 from rewards.redemptions import RedemptionReceipt
@@ -138,7 +138,7 @@ def redeem(door: Door, said: RedemptionIn) -> RedemptionReceipt:
     """Redeem what a body asks for."""
     return redemptions.redeem(
         customer=_customer(door, said),
-        reward=named_reward(door, said.reward, program=said.program),
+        reward=named_reward(door, said.reward, program=said.program, customer=said.customer),
         reference=said.reference,
         at=door.at,
         by=door.by,
@@ -149,7 +149,9 @@ def redeem(door: Door, said: RedemptionIn) -> RedemptionReceipt:
 
 def _customer(door: Door, said: RedemptionIn) -> Customer:
     if said.customer is not None:
-        return named(door, said.customer)
+        # The command finds out whether there is such a customer, in a statement that it sends in any case.
+        number = fields.number(Customer.prefix, said.customer, pointer="/customer")
+        return Customer(pk=number, merchant=door.merchant)
     assert said.identifier is not None
     given = Given(said.identifier.type, said.identifier.value, said.identifier.source)
     [owner] = identifiers.resolve(merchant=door.merchant, given=[given])
@@ -158,19 +160,17 @@ def _customer(door: Door, said: RedemptionIn) -> Customer:
     return named(door, public_ids.show(Customer.prefix, owner))
 
 
-def named_reward(door: Door, said: str, *, program: str | None) -> Reward:
+def named_reward(door: Door, said: str, *, program: str | None, customer: str | None = None) -> Reward:
     """
     Return the caller's reward of this id or code.
 
-    :raises NotFound: with a pointer to where the body names it
+    :raises NotFound: with a pointer to where the body names it; where `customer` is not there either, to that
     """
-    rows = Reward.objects.filter(merchant=door.merchant)
-    number = public_ids.read(Reward.prefix, said)
-    if program is not None:
-        rows = rows.filter(program_id=fields.number("prg", program, pointer="/program"))
-    rows = rows.filter(code=said) if number is None else rows.filter(pk=number)
-    found = rows.order_by("program_id").first()
+    program_id = None if program is None else fields.number("prg", program, pointer="/program")
+    found = catalogue.find(merchant=door.merchant, name=said, program_id=program_id)
     if found is None:
+        if customer is not None:
+            named(door, customer)  # of two that are not there the customer is told
         raise fields.missing("/reward")
     return found
 

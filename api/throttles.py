@@ -63,14 +63,21 @@ def spend(key_id: int, *, quota: int, seconds: int, now: float) -> tuple[bool, i
 def _extend(lease: Lease, key_id: int, *, quota: int, seconds: int) -> None:
     name = f"api-rate:{key_id}:{lease.window}"
     wanted = min(LEASE, quota)
-    cache.add(name, 0, timeout=seconds * 2)
-    try:
-        taken = cache.incr(name, wanted)
-    except ValueError:  # it ran out, or the server changed, between the two
-        taken = wanted
+    taken = _count(name, wanted)
+    if taken is None:  # nobody called in this window yet
+        cache.add(name, 0, timeout=seconds * 2)
+        taken = _count(name, wanted) or wanted
     lease.mine = max(0, min(wanted, quota - (taken - wanted)))
     lease.left = max(0, quota - taken)
     lease.is_spent = lease.mine == 0
+
+
+def _count(name: str, wanted: int) -> int | None:
+    """Add to a counter; None when it is not there, or not any more: the server may change at any time."""
+    try:
+        return int(cache.incr(name, wanted))
+    except ValueError:
+        return None
 
 
 class KeyThrottle(BaseThrottle):

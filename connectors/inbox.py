@@ -100,27 +100,26 @@ def drain(*, at: datetime, merchant: Merchant | None = None, limit: int = BATCH)
 @db.command
 def _claim(*, at: datetime, merchant: Merchant | None, limit: int) -> list[tuple[Connection, list[Inbound]]]:
     """Take the messages that are due the longest and put them under a lease; return them by connection."""
-    ours = "AND e.merchant_id = %s" if merchant is not None else ""
+    ours = "AND merchant_id = %s" if merchant is not None else ""
+    # A try is counted when it begins: a message that kills its worker is given up as well.
     rows = db.ask(
-        "SELECT e.connection_id, e.id, e.event_id, e.type, e.body, e.tries, e.occurred_at "
-        "FROM connectors_inboundevent e "
-        "WHERE e.status = 'waiting' AND e.due_at <= %s "
-        f"AND (e.claimed_until IS NULL OR e.claimed_until <= %s) {ours} "
-        f"ORDER BY e.due_at, e.id LIMIT {int(limit)}" + db.for_update("e", skip_locked=True),
-        [at, at, *([merchant.pk] if merchant is not None else [])],
+        f"""
+        WITH due AS {"MATERIALIZED" if db.is_postgres() else ""} (
+            SELECT id AS number FROM connectors_inboundevent
+            WHERE status = 'waiting' AND due_at <= %s AND (claimed_until IS NULL OR claimed_until <= %s) {ours}
+            ORDER BY due_at, id LIMIT {int(limit)}{db.for_update("connectors_inboundevent", skip_locked=True)}
+        )
+        UPDATE connectors_inboundevent SET claimed_until = %s, tries = tries + 1
+        FROM due WHERE id = due.number
+        RETURNING due_at, id, connection_id, event_id, type, body, tries, occurred_at
+        """,
+        [at, at, *([merchant.pk] if merchant is not None else []), at + LEASE],
     ).rows
     if not rows:
         return []
-    # A try is counted when it begins: a message that kills its worker is given up as well.
-    source, params = db.given({"id": "bigint"}, [(row[1],) for row in rows])
-    db.ask(
-        "UPDATE connectors_inboundevent SET claimed_until = %s, tries = tries + 1 "
-        f"WHERE id IN (SELECT given.id FROM {source})",
-        [at + LEASE, *params],
-    )
     found: dict[int, list[Inbound]] = {}
-    for connection_id, number, event_id, type, body, tries, occurred_at in rows:
-        event = Inbound(number, event_id, type, body, tries + 1, db.time(occurred_at) or at)
+    for _, number, connection_id, event_id, type, body, tries, occurred_at in sorted(rows):
+        event = Inbound(number, event_id, type, body, tries, db.time(occurred_at) or at)
         found.setdefault(connection_id, []).append(event)
     connections = Connection.objects.select_related("merchant", "store").in_bulk(list(found))
     return [(connections[number], events) for number, events in found.items()]

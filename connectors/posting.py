@@ -157,6 +157,7 @@ def _sell(batch: Batch) -> None:
         source=batch.source,
         at=batch.at,
         by=batch.connection.public_id,
+        balances=False,
     )
     for (place, sale), receipt in zip(told, receipts, strict=True):
         if receipt.error is not None:

@@ -1,6 +1,7 @@
-"""What the doors show of a customer's points and tier: one statement."""
+"""What the doors show of a customer's points and tier: one statement, two where something is due."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -28,47 +29,71 @@ def balance(
     :raises NotFound: there is no such customer here
     """
     plan = programs.current(merchant=merchant, program_id=program_id)
-    row = _ask(merchant, plan, "named.id = %s", [customer_id], at).one
-    if row is None:
+    found = _read(merchant, plan, "named.id = %s", [customer_id], at)
+    if not found:
         if Customer.objects.filter(merchant=merchant, pk=customer_id).exists():
             return _empty(plan, at)
         raise NotFound("There is no such customer.")
-    if row[0] == "erased":
+    if found[0].row[0] == "erased":
         raise Erased("This customer has been erased.")
-    return _shape(plan, row, at)
+    return _shape(plan, found[0], at)
 
 
 def of_many(*, merchant: Merchant, customers: Sequence[int], at: datetime) -> dict[int, dict[str, Any]]:
-    """Return the balances of these customers by id, in one statement; who is no member is left out."""
+    """Return the balances of these customers by id, in as many statements as for one; without strangers."""
     plan = programs.current(merchant=merchant)
     source, params = db.given({"id": "bigint"}, [(number,) for number in customers])
-    rows = _ask(merchant, plan, f"named.id IN (SELECT given.id FROM {source})", params, at).rows
-    return {row[1]: _shape(plan, row, at) for row in rows}
+    found = _read(merchant, plan, f"named.id IN (SELECT given.id FROM {source})", params, at)
+    return {one.row[1]: _shape(plan, one, at) for one in found}
 
 
-def _shape(plan: Plan, row: tuple[Any, ...], at: datetime) -> dict[str, Any]:
-    account = ledger.account_at(row[9:], at=at)
-    one = _standing(plan, account.id, row, at)
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A member's row, their account as it stands now, and what its lots come to if they were not read."""
+
+    row: tuple[Any, ...]
+    account: ledger.AccountState
+    sums: list[ledger.Sum]
+
+
+def _read(merchant: Merchant, plan: Plan, whose: str, params: Sequence[Any], at: datetime) -> list[_Found]:
+    found = [_Found(row, *ledger.account_of(row[9:])) for row in _ask(merchant, plan, whose, params, at).rows]
+    due = [one.account.id for one in found if one.account.is_due(at)]
+    if not due:
+        return found
+    # Few, and not for long: a job does what is due.
+    these, ids = db.any_of("m.id", "bigint", due)
+    again = _ask(merchant, plan, these, ids, at, lots=True).rows
+    settled = [_Found(row, ledger.account_at(row[9:], at=at), []) for row in again]
+    return [one for one in found if not one.account.is_due(at)] + settled
+
+
+def _shape(plan: Plan, found: _Found, at: datetime) -> dict[str, Any]:
+    account = found.account
+    one = _standing(plan, account.id, found.row, at)
     return ledger.shape(
         account,
         tier=tiers.progress(plan, one, at=at),
-        expiring=ledger.expiring(account),
-        waiting=ledger.activating(account),
+        expiring=ledger.expiring(account, found.sums),
+        waiting=ledger.activating(account, found.sums),
         at=at,
     )
 
 
-def _ask(merchant: Merchant, plan: Plan, whose: str, params: Sequence[Any], at: datetime) -> db.Answer:
+def _ask(
+    merchant: Merchant, plan: Plan, whose: str, params: Sequence[Any], at: datetime, *, lots: bool = False
+) -> db.Answer:
     only = "AND d.currency = %s" if plan.tiers.metric == "spend" else ""
     # The window of a membership year begins on another day for each member: its figure is asked for apart.
-    starts = max(plan.tiers.window_starts(plan.local(at).date(), joined=plan.local(at).date()), FIRST_DAY)
+    today = plan.local(at).date()
+    starts = max(plan.tiers.window_starts(today, joined=today), FIRST_DAY)
     return db.ask(
         f"""
         SELECT c.status, c.id, m.joined_at, m.tier, m.tier_since, m.tier_until, m.is_manual,
                (SELECT {FIGURES[plan.tiers.metric]} FROM loyalty_customerday d
                 WHERE d.merchant_id = m.merchant_id AND d.membership_id = m.id
                   AND d.day >= %s AND d.day <= %s {only}), m.id,
-               {ledger.accounts_sql()}
+               {ledger.accounts_sql(lots=lots)}
         FROM customers_customer named
         JOIN customers_customer c ON c.id = COALESCE(named.merged_into_id, named.id)
         JOIN loyalty_membership m ON m.merchant_id = c.merchant_id AND m.customer_id = c.id
@@ -78,7 +103,7 @@ def _ask(merchant: Merchant, plan: Plan, whose: str, params: Sequence[Any], at: 
         """,
         [
             starts,
-            plan.local(at).date(),
+            today,
             *([plan.currency] if only else []),
             plan.program_id,
             merchant.pk,

@@ -1,7 +1,7 @@
 """
 The desk of one command: everything that must be known of its sales, read under the lock, and every row
-it will write. `purchases` and `refunds` work on it in memory. `people` are owners by purchase id;
-`waiting` the purchase references that parked refunds wait for.
+it will write. `purchases` and `refunds` work on it in memory. `people` are owners by purchase id; `said`
+what the references asked for name, by kind; `waiting` the purchase references that parked refunds wait for.
 """
 
 from collections.abc import Iterable, Sequence
@@ -45,6 +45,7 @@ class Desk:
     standings: dict[int, Standing] = field(default_factory=dict)
     people: dict[int, Person | None] = field(default_factory=dict)
     known: dict[str, Row] = field(default_factory=dict)
+    said: dict[tuple[str, str], int] = field(default_factory=dict)
     parked: list[tuple[Any, ...]] = field(default_factory=list)
     earlier_tiers: dict[int, list[tuple[datetime, str, str]]] = field(default_factory=dict)
     expiring: db.Answer | None = None
@@ -95,7 +96,7 @@ class Desk:
         return ledger.shape(
             account,
             tier=tiers.progress(self.plan, one, at=self.reviewed_at(self.at)),
-            expiring=ledger.expiring(account, self.expiring),
+            expiring=ledger.expiring(account, ledger.sums_of(account, self.expiring)),
             at=self.at,
         )
 
@@ -165,6 +166,7 @@ def gather(
         if by_id:
             found = known.ask_locked(merchant_id=merchant_id, purchases=by_id)
     if said:
+        desk.said = {(kind, reference): target for reference, kind, target in said.rows}
         desk.known = known.purchases(said, merchant_id=merchant_id)
         desk.parked = known.parked(said, merchant_id=merchant_id, source=desk.source)
     if members:

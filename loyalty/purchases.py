@@ -71,18 +71,26 @@ def record_all(
     by: str = "",
     as_of: AsOf = "sale",
     program_id: int | None = None,
+    balances: bool = True,
 ) -> list[Receipt]:
     """
     Record sales and award their points, each once; return a receipt for each, in the order given.
 
     One bad sale never spoils the rest: its receipt is `rejected` and says why. `as_of` says by which
-    time sales are judged (see `loyalty.desk.Desk`). Of many sales, those of accounts that somebody else
+    time sales are judged (see `loyalty.desk.Desk`). Without `balances` the receipts leave out what the
+    customers have now. Of many sales, those of accounts that somebody else
     works on just now are recorded in a second transaction: two batches of a thousand nearly always share
     an account, and would wait for each other from their first to their last line.
     """
-
     some = partial(
-        _record, merchant=merchant, at=at, source=source, by=by, as_of=as_of, program_id=program_id
+        _record,
+        merchant=merchant,
+        at=at,
+        source=source,
+        by=by,
+        as_of=as_of,
+        program_id=program_id,
+        balances=balances and as_of == "sale",  # nobody prints receipts of history
     )
     receipts = some(sales=sales, skip_busy=len(sales) >= desk.TOGETHER)
     if left := [place for place, receipt in enumerate(receipts) if receipt is None]:
@@ -93,7 +101,7 @@ def record_all(
 
 @db.command
 def _record(
-    *, sales: Sequence[Sale], merchant: Merchant, skip_busy: bool = False, **how: Any
+    *, sales: Sequence[Sale], merchant: Merchant, balances: bool, skip_busy: bool = False, **how: Any
 ) -> list[Receipt | None]:
     """Return a receipt for each sale; None for those of busy accounts, if they are to be skipped."""
     work = Desk(merchant=merchant, **how)
@@ -116,7 +124,7 @@ def _record(
         except DomainError as refusal:
             receipts[place] = Receipt("rejected", error=refusal)
     refunds.apply_parked(work)
-    if work.as_of == "sale":  # nobody prints receipts of history
+    if balances:
         _show_balances(work, receipts, people)
     desk.write(work, answer=receipts)
     return receipts

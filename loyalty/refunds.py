@@ -411,5 +411,17 @@ def undo(
             points=qualified,
         )
     work.changed_refunds.append({"id": refund.pk, "status": "undone"})
+    if person is not None:
+        work.note(
+            "refund.undone",
+            customer_id=person.customer_id,
+            at=at,
+            data={
+                "purchase": public_ids.show("pur", purchase["id"]),
+                "amount_minor": refund.amount_minor or 0,
+                "currency": purchase["currency"],
+                "points": given_back,
+            },
+        )
     desk.write(work)
     return RefundReceipt("created", refund_id=refund.pk, reference=reference, returned=given_back - took)

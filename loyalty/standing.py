@@ -142,7 +142,7 @@ def ask_figures(
 
     Behind the lock, in a statement of its own, so that both are fresh. The answer's rows are: membership,
     customer, joined at, tier, since, until, by hand, review day, figure, day of sale, whether that day has
-    a sale already.
+    a sale already (asked where visits count).
     """
     rows = []
     for membership_id, joined_at, day, sale_day in looks:
@@ -150,18 +150,22 @@ def ask_figures(
         rows.append((membership_id, day, max(starts, FIRST_DAY), sale_day))
     source, params = db.given({"id": "bigint", "day": "date", "starts": "date", "sale_day": "date"}, rows)
     only = "AND d.currency = %s" if plan.tiers.metric == "spend" else ""
+    is_busy = (
+        "EXISTS (SELECT 1 FROM loyalty_customerday d WHERE d.merchant_id = m.merchant_id "
+        "AND d.membership_id = given.id AND d.day = given.sale_day AND d.orders > 0)"
+        if plan.tiers.metric == "visits"
+        else "FALSE"
+    )
     return db.look(
         f"""
         SELECT m.id, m.customer_id, m.joined_at, m.tier, m.tier_since, m.tier_until, m.is_manual, given.day,
                (SELECT {FIGURES[plan.tiers.metric]} FROM loyalty_customerday d
                 WHERE d.merchant_id = %s AND d.membership_id = given.id
                   AND d.day >= given.starts AND d.day <= given.day {only}),
-               given.sale_day,
-               EXISTS (SELECT 1 FROM loyalty_customerday d WHERE d.merchant_id = %s
-                       AND d.membership_id = given.id AND d.day = given.sale_day AND d.orders > 0)
+               given.sale_day, {is_busy} AS is_busy
         FROM {source} JOIN loyalty_membership m ON m.merchant_id = %s AND m.id = given.id
         """,
-        [merchant_id, *([plan.currency] if only else []), merchant_id, *params, merchant_id],
+        [merchant_id, *([plan.currency] if only else []), *params, merchant_id],
     )
 
 

@@ -5,12 +5,24 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
+from django.db import DEFAULT_DB_ALIAS
+from django.db.models import (
+    BooleanField,
+    Count,
+    DateTimeField,
+    F,
+    Field,
+    JSONField,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+)
 from django.db.models.functions import Coalesce, Greatest
 from pydantic import ValidationError
 
 from customers import segments
-from lib import db
+from lib import db, public_ids
 from lib.errors import Refused
 from loyalty import balances, calendar, programs
 from loyalty.ledger import AccountInDebt, NotEnoughPoints
@@ -20,6 +32,9 @@ from rewards.kinds import KINDS, Kind
 from rewards.models import Reservation, Reward
 
 COUNTING = ("pending", "fulfilled")
+_FIELDS = Reward._meta.concrete_fields
+_NAMES = [field.attname for field in _FIELDS]
+_PICK = ", ".join(f'r."{field.column}"' for field in _FIELDS)
 
 
 class RewardNotAvailable(Refused):
@@ -85,6 +100,30 @@ def kind_of(reward: Reward) -> tuple[Kind, Any]:
         raise RewardNotAvailable(
             "This reward cannot be redeemed: its settings are not what its kind takes. Check it in the admin."
         ) from None
+
+
+def find(*, merchant: Merchant, name: str, program_id: int | None = None) -> Reward | None:
+    """Return the merchant's reward of this id or code, None when there is none; of a program, if one is said."""
+    number = public_ids.read(Reward.prefix, name)
+    wanted, value = ("r.code = %s", name) if number is None else ("r.id = %s", number)
+    only = "" if program_id is None else "AND r.program_id = %s"
+    row = db.ask(
+        f"SELECT {_PICK} FROM rewards_reward r WHERE r.merchant_id = %s AND {wanted} {only} "
+        "ORDER BY r.program_id LIMIT 1",
+        [merchant.pk, value, *([program_id] if only else [])],
+    ).one
+    return None if row is None else Reward.from_db(DEFAULT_DB_ALIAS, _NAMES, list(map(_read, _FIELDS, row)))
+
+
+def _read(field: "Field[Any, Any]", value: Any) -> Any:
+    match field:
+        case JSONField():
+            return db.loaded(value)
+        case DateTimeField():
+            return db.time(value)
+        case BooleanField():
+            return bool(value)
+    return value
 
 
 def on_offer(*, merchant: Merchant, at: datetime, program_id: int | None = None) -> "QuerySet[Reward]":

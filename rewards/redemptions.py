@@ -11,12 +11,12 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from customers.models import Customer
+from customers.people import CustomerErased
 from lib import db, public_ids
-from lib.errors import Conflict, ReferenceReused
+from lib.errors import Conflict, Fault, NotFound, ReferenceReused
 from loyalty import desk, households, known, ledger, lookup, purchases, returns
 from loyalty.desk import Desk, Row
 from loyalty.ledger import Cause
-from loyalty.models import Reference
 from loyalty.returns import Spent
 from rewards import catalogue, vouchers
 from rewards.catalogue import Times, Wallet
@@ -69,6 +69,8 @@ def redeem(
     With `pool`, the holder of the customer's household, its points pay; tier, caps and voucher are the
     customer's own.
 
+    :raises NotFound: there is no such customer here
+    :raises CustomerErased: the customer was erased
     :raises RewardNotAvailable: switched off, out of its dates, or not for this customer's tier
     :raises RewardOutOfStock: none is left
     :raises RewardLimitReached: the customer or everybody had it as often as it may be had
@@ -81,7 +83,9 @@ def redeem(
     """
     merchant = customer.merchant
     work = Desk(merchant=merchant, source=source, at=at, by=by, program_id=reward.program_id)
-    person, payer = _gather(work, customer.pk, pool.pk if pool else None)
+    person, payer = _gather(work, customer.pk, pool.pk if pool else None, reference)
+    if person.status == Customer.Status.ERASED:
+        raise CustomerErased("This customer has been erased.", faults=[Fault("/customer", "gone", "erased")])
     if first := _earlier(work, reference):
         return _repeat(work, person, first, reward, asked, pool)
     purchases.admit(person)
@@ -108,22 +112,33 @@ def redeem(
     return _record(work, person, reward, kind, row)
 
 
-def _gather(work: Desk, customer_id: int, payer_id: int | None) -> tuple[lookup.Person, lookup.Person]:
-    """Lock the accounts of a customer and of who pays, and return the two; they are one without a payer."""
+def _gather(
+    work: Desk, customer_id: int, payer_id: int | None, *references: str
+) -> tuple[lookup.Person, lookup.Person]:
+    """
+    Lock the accounts of a customer and of who pays, and return the two; they are one without a payer. What the
+    references said before is asked for with the locks.
+
+    :raises NotFound: there is no such customer here
+    """
     asked = [(number, None) for number in (customer_id, payer_id) if number is not None]
     found = lookup.people(merchant=work.merchant, plan=work.plan, asked=asked, at=work.at)
     person, payer = found[0], found[-1]
-    assert person is not None
+    if person is None:
+        raise NotFound(
+            "There is no such object.", faults=[Fault("/customer", "not_found", "There is no such object")]
+        )
     assert payer is not None
-    desk.gather(work, looks=[(one, work.at) for one in {person, payer}], lots=True)
+    looks = [(one, work.at) for one in {person, payer}]
+    desk.gather(work, looks=looks, references=references, lots=True)
     return person, payer
 
 
 def _earlier(work: Desk, reference: str) -> Redemption | None:
-    said = Reference.objects.filter(
-        merchant_id=work.merchant.pk, source=work.source, kind="redemption", reference=reference
-    ).values("target_id")
-    rows = Redemption.objects.filter(merchant=work.merchant, pk__in=said)
+    number = work.said.get(("redemption", reference))
+    if number is None:
+        return None
+    rows = Redemption.objects.filter(merchant=work.merchant, pk=number)
     return rows.select_related("voucher", "reward").first()
 
 
@@ -242,16 +257,17 @@ def _record(work: Desk, person: lookup.Person, reward: Reward, kind: Kind, row: 
             at=work.at,
         )
     )
-    note(work, "reward.redeemed", person.customer_id, Redemption(**row))
-    balance = work.balance(person.membership_id)
+    redemption = Redemption(**row)
+    redemption.reward = reward
+    note(work, "reward.redeemed", person.customer_id, redemption)
+    receipt = RedemptionReceipt("created", redemption, None, "", work.balance(person.membership_id))
+    # One statement writes it all, with the voucher and the answer that is kept.
     with db.together():
+        if kind.makes_voucher:
+            issued = issue(work, redemption, reward, valid_days=reward.valid_days)
+            receipt.voucher, receipt.code = issued.voucher, issued.code
         db.insert(Redemption, [row])
-        desk.write(work)
-    receipt = RedemptionReceipt("created", Redemption(**row), None, "", balance)
-    receipt.redemption.reward = reward
-    if kind.makes_voucher:
-        issued = issue(work, receipt.redemption, reward, valid_days=reward.valid_days)
-        receipt.voucher, receipt.code = issued.voucher, issued.code
+        desk.write(work, answer=receipt)
     return receipt
 
 

@@ -16,6 +16,7 @@ from rewards import codes, trail
 from rewards.models import Reward, Voucher, VoucherUse
 
 OPEN = (Voucher.Status.ISSUED, Voucher.Status.RESERVED)
+_COLUMNS = tuple(field.attname for field in Voucher._meta.concrete_fields)
 
 
 class VoucherExpired(Refused):
@@ -100,10 +101,11 @@ def issue(
     With a customer it is bound, and its code is kept sealed so that they can see it again; without one only a
     hash is kept. `uses` None is without end. `code` is another shop's code; without one ours is made.
     """
-    if reference and (first := _issued(merchant, origin, reference)) is not None:
+    # A redemption is made once, and its voucher with it: there is none to look for.
+    if reference and redemption_id is None and (first := _issued(merchant, origin, reference)) is not None:
         return IssuedVoucher(first, code_of(first))
     shown = code.strip() or codes.new()
-    voucher = Voucher.objects.create(
+    voucher = Voucher(
         merchant=merchant,
         customer=customer,
         reward=reward,
@@ -122,6 +124,7 @@ def issue(
         created_at=at,
         by=by,
     )
+    db.insert(Voucher, [{name: getattr(voucher, name) for name in _COLUMNS}])
     data = {"voucher": voucher.public_id, "name": name, "origin": origin, "expires_at": _text(expires_at)}
     trail.note(voucher, "voucher.issued", customer.pk if customer else None, at=at, data=data)
     return IssuedVoucher(voucher, shown)

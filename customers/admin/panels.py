@@ -42,6 +42,7 @@ KINDS = {
     "customer.unmerged": _("Merge undone"),
     "purchase.recorded": _("Purchase recorded"),
     "purchase.refunded": _("Purchase refunded"),
+    "refund.undone": _("Refund undone"),
     "purchase.voided": _("Purchase voided"),
     "points.adjusted": _("Points adjusted by staff"),
     "points.sent": _("Points sent to somebody"),

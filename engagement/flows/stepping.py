@@ -237,7 +237,7 @@ def _queue(work: Work, run: RunState, move: Move, customer: Customer, channel: s
 def _webhook(work: Work, ready: FlowPlan, run: RunState, move: Move, customer: Customer) -> str | None:
     webhook = move.step.webhook
     assert webhook is not None
-    data = {**webhook.data, "flow": work.slug, "name": webhook.name, "run": run.name, "key": run.key}
+    data = {"flow": work.slug, "name": webhook.name, "run": run.name, "key": run.key, "data": webhook.data}
     work.notes.append(
         journey.row(
             merchant_id=run.merchant_id,

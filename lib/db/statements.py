@@ -258,13 +258,10 @@ def claim(model: type[models.Model], row: Row, *, on_conflict: str, params: Sequ
     :param on_conflict: what follows ON CONFLICT; `params` are its own, for its `%s`
     """
     table = table_of(model, tuple(row))
-    if is_postgres():
-        return _put(
-            f"{table.insert_rows} ON CONFLICT {on_conflict}{_COUNTED}",
-            [orjson.dumps([row]).decode(), *params],
-            "writes",
-        )
-    return ask(f"{table.insert_values} ON CONFLICT {on_conflict}{_COUNTED}", [*table.flat(row), *params])
+    sql = f"{table.insert_values} ON CONFLICT {on_conflict}{_COUNTED}"
+    # As plain values: what is kept of a long batch is a megabyte, which the database would first read as JSON.
+    values = [*table.flat(row), *params]
+    return _put(sql, values, "writes") if is_postgres() else ask(sql, values)
 
 
 def _copy(table: Table, rows: Sequence[Row]) -> None:

@@ -5,12 +5,13 @@ The points tables. Only this package reads or writes them.
 changed. `balance` answers what the doors show; `proof` rebuilds everything from the entries and compares.
 """
 
-from loyalty.ledger.balance import activating, ask_expiring, expiring, shape
+from loyalty.ledger.balance import Sum, activating, ask_expiring, expiring, shape, sums_of
 from loyalty.ledger.book import AccountInDebt, Book, NotEnoughPoints
 from loyalty.ledger.open_tables import TABLES
 from loyalty.ledger.proof import differences
 from loyalty.ledger.reading import (
     account_at,
+    account_of,
     accounts_sql,
     available_sql,
     due_accounts,
@@ -50,7 +51,9 @@ __all__ = [
     "HoldState",
     "LotState",
     "NotEnoughPoints",
+    "Sum",
     "account_at",
+    "account_of",
     "accounts_sql",
     "activating",
     "ask_expiring",
@@ -77,6 +80,7 @@ __all__ = [
     "purchase_of",
     "settle",
     "shape",
+    "sums_of",
     "totals",
     "with_balance",
     "write",

@@ -6,9 +6,10 @@ from typing import Any
 
 from lib import db
 from loyalty.ledger.book import Book
-from loyalty.ledger.states import OPEN, PENDING, AccountState, LotState
+from loyalty.ledger.states import OPEN, PENDING, AccountState
 
 Row = dict[str, Any]
+Sum = tuple[str, datetime | None, int]  # of lots: their state, when that changes by itself, their points
 SHOWN_DATES = 12
 
 
@@ -49,39 +50,46 @@ def ask_expiring(*, merchant_id: int, memberships: Collection[int]) -> db.Answer
     )
 
 
-def expiring(account: AccountState, answer: db.Answer | None = None) -> list[Row]:
+def expiring(account: AccountState, read: Iterable[Sum] = ()) -> list[Row]:
     """
-    Return the next expiry dates with their points: from the lots if read, else from the answer.
+    Return the next expiry dates with their points, from the lots; of lots that are not read, from their sums.
 
     What only a hold keeps from expiring is shown at the account's next due time, when that may end.
     """
-    found: list[tuple[datetime, int]] = []
-    if account.lots is None and answer is not None:
-        for account_id, when, points in answer.rows:
-            if account_id == account.id and (ends := db.time(when)):
-                found.append((ends, int(points)))
-    lots: Iterable[LotState] = account.new_lots if account.lots is None else account.lots
-    found += [(lot.expires_at, lot.remaining) for lot in lots if lot.state == OPEN and lot.expires_at]
     by_date: dict[datetime, int] = {}
-    for ends, points in found:
-        # Nothing is due before the account's next due time, but what a hold keeps beyond its own.
-        when = ends if account.next_due_at is None else max(ends, account.next_due_at)
-        by_date[when] = by_date.get(when, 0) + points
+    for state, ends, points in _sums(account, read):
+        if state == OPEN and ends:
+            # Nothing is due before the account's next due time, but what a hold keeps beyond its own.
+            when = ends if account.next_due_at is None else max(ends, account.next_due_at)
+            by_date[when] = by_date.get(when, 0) + points
     return [{"points": by_date[when], "at": when} for when in sorted(by_date)[:SHOWN_DATES]]
 
 
-def activating(account: AccountState) -> list[Row]:
+def activating(account: AccountState, read: Iterable[Sum] = ()) -> list[Row]:
     """Return the pending points by the date they become usable; without a date they wait for a release."""
     by_date: dict[datetime | None, int] = {}
-    for lot in account.lots or ():
-        if lot.state == PENDING:
-            by_date[lot.activates_at] = by_date.get(lot.activates_at, 0) + lot.remaining
+    for state, starts, points in _sums(account, read):
+        if state == PENDING:
+            by_date[starts] = by_date.get(starts, 0) + points
     dated = sorted((when for when in by_date if when), key=lambda when: when.timestamp())
     return [{"points": by_date[when], "at": when} for when in (*dated, *([None] if None in by_date else []))]
 
 
+def _sums(account: AccountState, read: Iterable[Sum]) -> Iterable[Sum]:
+    if account.lots is None:
+        yield from read
+    for lot in account.new_lots if account.lots is None else account.lots:
+        yield lot.state, lot.due_at(), lot.remaining
+
+
+def sums_of(account: AccountState, answer: db.Answer | None) -> list[Sum]:
+    """Return what `ask_expiring` answered of this account."""
+    rows = () if answer is None or account.lots is not None else answer.rows
+    return [(OPEN, db.time(ends), int(points)) for number, ends, points in rows if number == account.id]
+
+
 def as_of(account: AccountState, *, at: datetime, key: bytes) -> AccountState:
     """Return the account as it stands at `at`, with everything due done in memory and nothing written."""
-    if account.next_due_at is not None and account.next_due_at <= at:
+    if account.is_due(at):
         Book(accounts=[account], key=key, now=at).settle(account, at=at)
     return account

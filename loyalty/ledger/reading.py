@@ -1,6 +1,6 @@
 """The doors' reads of the points tables: one balance, statements, sums for lists and for the start page."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -25,18 +25,29 @@ _LOT = (
     "purchase_id",
     "rule",
 )
+_ACCOUNT = """
+    a.membership_id, a.merchant_id, a.active, a.pending, a.held, a.debt, a.lifetime_earned, a.purchases,
+    a.sequence, a.head, a.next_due_at, a.active_at"""
+_DUE_AT = "CASE WHEN l.state = 'pending' THEN l.activates_at ELSE l.expires_at END"
 
 
-def accounts_sql() -> str:
+def accounts_sql(*, lots: bool = False) -> str:
     """
-    Return the columns of an account, its open and pending lots and its live holds as JSON lists: for one
-    statement. Holds are looked for where some are held.
+    Return the columns of an account and what its lots come to, by state and date, as a JSON list.
+
+    With `lots`, what must be known of an account where something is due: its open and pending lots, and its
+    live holds where some are held.
     """
-    return f"""
-        a.membership_id, a.merchant_id, a.active, a.pending, a.held, a.debt, a.lifetime_earned, a.purchases,
-        a.sequence, a.head, a.next_due_at, a.active_at,
-        (SELECT {_as_list("l", _LOT)} FROM loyalty_lot l WHERE l.merchant_id = a.merchant_id
-         AND l.account_id = a.membership_id AND l.state <> 'closed'),
+    lots_of = "l.merchant_id = a.merchant_id AND l.account_id = a.membership_id AND l.state <> 'closed'"
+    if not lots:
+        return f"""{_ACCOUNT},
+            CASE WHEN a.active + a.pending > 0 THEN (
+                SELECT {_as_list("s", ("state", "due_at", "points"))} FROM (
+                    SELECT l.state, {_DUE_AT} AS due_at, SUM(l.remaining) AS points
+                    FROM loyalty_lot l WHERE {lots_of} GROUP BY 1, 2) s) END
+        """
+    return f"""{_ACCOUNT},
+        (SELECT {_as_list("l", _LOT)} FROM loyalty_lot l WHERE {lots_of}),
         CASE WHEN a.held > 0 THEN (
             SELECT {_as_list("h", _HOLD)} FROM loyalty_hold h WHERE h.merchant_id = a.merchant_id
             AND h.account_id = a.membership_id AND h.status = 'active') END
@@ -59,10 +70,15 @@ def _as_list(alias: str, names: tuple[str, ...]) -> str:
     return f"json_group_array(json_array({parts}))"
 
 
-def account_at(values: tuple[Any, ...], *, at: datetime) -> AccountState:
-    """Return the account behind `accounts_sql`'s columns as it stands at `at`; nothing is written."""
-    state = AccountState(*values[:12])
-    state.next_due_at, state.active_at = db.time(state.next_due_at), db.time(state.active_at)
+def account_of(values: Sequence[Any]) -> tuple[AccountState, list[balance.Sum]]:
+    """Return the account behind `accounts_sql`'s columns, and the sums of its lots."""
+    sums = [(state, db.time(due_at), int(points)) for state, due_at, points in db.loaded(values[12]) or []]
+    return _account(values), sums
+
+
+def account_at(values: Sequence[Any], *, at: datetime) -> AccountState:
+    """Return the account behind `accounts_sql(lots=True)`, with all done in memory that is due by `at`."""
+    state = _account(values)
     state.lots = []
     for row in db.loaded(values[12]) or []:
         lot = LotState(*row)
@@ -73,6 +89,12 @@ def account_at(values: tuple[Any, ...], *, at: datetime) -> AccountState:
         number, points, status, ends, began = row
         state.holds.append(HoldState(number, points, status, db.time(ends) or at, db.time(began) or at))
     return balance.as_of(state, at=at, key=key())
+
+
+def _account(values: Sequence[Any]) -> AccountState:
+    state = AccountState(*values[:12])
+    state.next_due_at, state.active_at = db.time(state.next_due_at), db.time(state.active_at)
+    return state
 
 
 def entries(*, merchant_id: int, memberships: Iterable[int] | None = None) -> QuerySet[Entry]:

@@ -105,9 +105,7 @@ def settle(book: Book, *, merchant_id: int, at: datetime, lots: bool = False) ->
     the lots, for accounts where some are held: whoever holds nothing costs no statement.
     """
     due = [
-        account
-        for account in book.accounts.values()
-        if account.lots is None and (lots or (account.next_due_at is not None and account.next_due_at <= at))
+        account for account in book.accounts.values() if account.lots is None and (lots or account.is_due(at))
     ]
     if not due:
         return

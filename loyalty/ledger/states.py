@@ -144,6 +144,10 @@ class AccountState:
     def balance(self) -> int:
         return self.active - self.debt
 
+    def is_due(self, at: datetime) -> bool:
+        """Tell whether something happens by itself by `at`: a lot activates or expires, a hold ends."""
+        return self.next_due_at is not None and self.next_due_at <= at
+
     def is_past(self, lot: LotState) -> bool:
         """Tell whether an open lot is past its expiry: only a live hold keeps such a one."""
         return (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lib.db import watching
+from lib.db import is_postgres, watching
 from loyalty import ledger
 from rewards.models import Redemption, Reward, Voucher
 from tests.api.conftest import V1
@@ -250,7 +250,9 @@ def test_a_redemption_costs_few_statements(redeem, program):
     with watching() as watch:
         redeem(reward=reward)
 
-    assert watch.statements <= 22
+    # The key, the reward, who it is; the lock, what is known, the caps and the lots; the stock; and all writes.
+    assert watch.statements <= (9 if is_postgres() else 20)
+    assert watch.trips <= (7 if is_postgres() else 20)
     assert list(ledger.differences()) == []
     assert Reward.objects.get(code="tea").stock == 7
 

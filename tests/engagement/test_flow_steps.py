@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from customers.identifiers import Given
-from customers.models import Touchpoint
+from customers.models import Segment, SegmentMember, Touchpoint
 from engagement import experiments, flows
 from engagement.flows.publishing import NotPublished
 from engagement.models import Flow, FlowRun, FlowStep, Holdout, Message
@@ -78,9 +78,10 @@ def test_conditions_look_at_the_customer_and_at_what_happened(cafe, ana, noon):
     happens(ana, "visit.made", noon, place="bar", amount=10)
     happens(ana, "visit.made", noon, place="bar", amount=9)
     happens(ana, "visit.made", noon, place="door", amount=10)
-    happens(ana, "segment.entered", noon, segment="vip")
+    vip = Segment.objects.create(merchant=cafe, code="vip", name="VIP", rule={"all": []}, changed_at=noon)
+    member = SegmentMember.objects.create(merchant=cafe, segment=vip, customer=ana, entered_at=noon)
     pass_to(noon)
-    happens(ana, "segment.left", noon + HOUR, segment="vip")
+    SegmentMember.objects.filter(pk=member.pk).delete()
     happens(ana, "visit.made", noon + HOUR, place="hall", amount=99)
     pass_to(noon + HOUR)
 
@@ -252,7 +253,7 @@ def test_a_webhook_step_notes_a_touchpoint_that_others_hear(cafe, ana, noon):
     noted = Touchpoint.objects.get(kind="flow.signaled")
     assert noted.customer == ana
     assert noted.data == {
-        "flow": "hook", "name": "crm", "list": "gold", "key": "customer", "run": run_of(ana).public_id,
+        "flow": "hook", "name": "crm", "key": "customer", "run": run_of(ana).public_id, "data": {"list": "gold"},
     }  # fmt: skip
 
 

@@ -180,3 +180,15 @@ def test_any_number_of_customers_takes_two_statements(cafe, ana, sell, noon, dja
 
     if connection.vendor == "postgresql":
         assert watch.statements == 2
+
+
+def test_an_undone_refund_is_no_refund_any_more(cafe, ana, sell, noon):
+    sell("R-1", 1000)
+    refunds.record(merchant=cafe, refund=Return("F-1", noon, None, "R-1", 400), at=noon)
+    catch_up(noon)
+    assert days(cafe) == [(ana.pk, DAY, 1, 600, 400)]
+
+    refunds.undo(merchant=cafe, source="api", reference="F-1", at=noon)
+    catch_up(noon + timedelta(minutes=2))
+
+    assert days(cafe) == [(ana.pk, DAY, 1, 1000, 0)]
