@@ -19,7 +19,8 @@ FILL = """
     FROM (SELECT n, n * 48271 %% %(people)s AS p FROM generate_series(1::bigint, %(touches)s) AS n) x
     LEFT JOIN customers_customer c ON c.id = x.p AND c.merchant_id = %(merchant)s"""
 PEOPLE = """
-    INSERT INTO customers_customer (id, merchant_id, name, status, birthday, language, referral_code, written, created_at)
+    INSERT INTO customers_customer
+        (id, merchant_id, name, status, birthday, language, referral_code, written, created_at)
     SELECT n, %s, 'Person ' || n, 'active', '', '', n::text, '{}', now() FROM generate_series(0, %s) AS n"""
 KINDS = ["page.viewed"] * 3 + ["product.viewed"] * 2 + [
     "basket.updated", "checkout.started", "purchase.recorded", "review.posted", "message.opened",
