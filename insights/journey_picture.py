@@ -110,7 +110,7 @@ def _ribbons(
     nodes: dict[tuple[str, str], Node],
     per_person: float,
     place: dict[str, int],
-    band: dict[str, float],
+    band: Mapping[str, float],
 ) -> list[Ribbon]:
     """Stack ribbons at both ends in the order of what they meet there, so that they cross as little as can be."""
 

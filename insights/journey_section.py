@@ -37,7 +37,7 @@ class Journey:
             wanted = stages.checked({item.id: item.kinds for item in items})
         except BadStages as refusal:
             text = str(refusal).replace("{", "{{").replace("}", "}}")
-            wrong = PydanticCustomError("journey", text)  # type: ignore[arg-type]
+            wrong = PydanticCustomError("journey", text)
             raise ValidationError.from_exception_data(
                 "journey", [{"type": wrong, "loc": (), "input": None}]
             ) from None

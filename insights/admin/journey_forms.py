@@ -23,7 +23,7 @@ class Filters(forms.Form):
     """Whose journeys, and of when. What cannot be read is what stands there when nothing is chosen."""
 
     merchant: Any = forms.ModelChoiceField(Merchant.objects.none(), label=_("Merchant"), required=False)
-    days = forms.TypedChoiceField(choices=DAYS, coerce=int, label=_("Time"), required=False, empty_value=90)
+    days = forms.TypedChoiceField(choices=DAYS, coerce=int, label=_("Time"), required=False)
     segment: Any = forms.ModelChoiceField(
         Segment.objects.none(), label=_("Persona or segment"), required=False, empty_label=_("Everybody")
     )
