@@ -14,7 +14,7 @@ NAMED = {"messages": "messages_smtp_per_second"}
 NAMES = (
     *("purchase_http", "redemption_http", "batch_http", "inbox_drain", "import", "webhook_accept"),
     *("balance_read", "pool", "one_account", "messages", "flow_steps_per_second", "growth", "segments"),
-    "reports",
+    *("reports", "journeys"),
 )
 
 
@@ -37,7 +37,7 @@ def main() -> None:
 def _run(ground: place.Place, said: argparse.Namespace, *, say) -> list[str]:
     from django.db import connection
 
-    from bench import counting, growth, report, reports, segments, shop
+    from bench import counting, growth, journeys, report, reports, segments, shop
     from bench.limits import Limits
     from bench.measures import Measures, Results
 
@@ -56,10 +56,13 @@ def _run(ground: place.Place, said: argparse.Namespace, *, say) -> list[str]:
     if "reports" in wanted:
         connection.close()
         reports.copy(ground)
+    if "journeys" in wanted:
+        connection.close()
+        journeys.copy(ground)
     measures = Measures(ground, opened, limits, seconds=said.seconds, rounds=said.rounds, results=results)
     with measures.stack:
         for name in wanted:
-            if name not in ("growth", "segments", "reports"):
+            if name not in ("growth", "segments", "reports", "journeys"):
                 getattr(measures, "imports" if name == "import" else name)()
                 say(_said(results, name))
     counting.count(opened, results)
@@ -74,6 +77,9 @@ def _run(ground: place.Place, said: argparse.Namespace, *, say) -> list[str]:
     if "reports" in wanted:
         results.reports = reports.measure(ground, said.report_people)
         say(", ".join(f"{name} {figure:,g}" for name, figure in results.reports.items()))
+    if "journeys" in wanted:
+        results.journeys = journeys.measure(ground, said.touches)
+        say(", ".join(f"{name} {figure:,g}" for name, figure in results.journeys.items()))
     print()
     print(report.table(results))
     if said.output:
@@ -104,6 +110,9 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--report-people", type=int, default=100_000, help="buyers in the reports (default: 100,000)"
+    )
+    parser.add_argument(
+        "--touches", type=int, default=1_000_000, help="touchpoints of the journeys (default: 1,000,000)"
     )
     parser.add_argument(
         "--segment-people", type=int, default=100_000, help="customers of the segment (default: 100,000)"

@@ -46,6 +46,7 @@ class Results:
     growth: dict[str, float] = field(default_factory=dict)
     segments: dict[str, float] = field(default_factory=dict)
     reports: dict[str, float] = field(default_factory=dict)
+    journeys: dict[str, float] = field(default_factory=dict)
     load: float = 0.0
 
 

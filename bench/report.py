@@ -90,6 +90,7 @@ def document(results: Results, *, arguments: dict[str, Any]) -> dict[str, Any]:
         "growth": results.growth,
         "segments": results.segments,
         "reports": results.reports,
+        "journeys": results.journeys,
         "arguments": arguments,
         "machine": {
             "processors": os.cpu_count(),

@@ -37,6 +37,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "recommendations": every(24 * 3600, "insights.tasks.recommend"),
     "old sightings": every(24 * 3600, "loyalty.tasks.forget_sightings"),
     "pools that run low": every(600, "rewards.tasks.warn_low_pools"),
+    "journey maps": every(3600, "insights.tasks.draw_maps"),
     "old codes": every(24 * 3600, "customers.tasks.forget_codes"),
     "old messages": every(24 * 3600, "connectors.tasks.empty_bodies"),
     "old codes and sessions": every(3600, "portal.tasks.forget"),

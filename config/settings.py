@@ -94,9 +94,9 @@ SEGMENT_PREDICATES = ["customers.predicates", "loyalty.predicates", "insights.pr
 
 # What each room keeps about people: see customers/erasure.py. A test fails for a table that is not listed.
 PERSONAL_DATA = [
+    "insights.personal_data.HOLDINGS",
     "api.personal_data.HOLDINGS",
     "connectors.personal_data.HOLDINGS",
-    "insights.personal_data.HOLDINGS",
     "engagement.personal_data.HOLDINGS",
     "engagement.flows.holdings.HOLDINGS",
     "rewards.personal_data.HOLDINGS",
@@ -111,6 +111,7 @@ PROGRAM_SECTIONS = [
     "customers.segment_section.SECTION",
     "rewards.program_section.SECTION",
     "engagement.program_section.SECTION",
+    "insights.journey_section.SECTION",
 ]
 
 # What holds of points keep beside points, and what tenders of a sale name beside holds: see
@@ -138,7 +139,7 @@ WSGI_APPLICATION = "config.wsgi.application"
 
 # Machines neither have a session nor read a language from a cookie: under these paths only the request
 # id, the security headers and the form token check (which API views are exempt from) run.
-MACHINE_PATHS = ("/api/v1/", "/hooks/", "/health/")
+MACHINE_PATHS = ("/api/v1/", "/hooks/", "/health/", "/t/pk_", "/t/touch.js")
 MIDDLEWARE = [
     "lib.http.RequestId",
     "django.middleware.security.SecurityMiddleware",
@@ -391,6 +392,8 @@ REST_FRAMEWORK: dict[str, object] = {
 API_RATE_QUOTA = env.int("API_RATE_QUOTA", default=600)
 API_RATE_SECONDS = env.int("API_RATE_SECONDS", default=6)
 API_LOOKUP_LIMIT = env.str("API_LOOKUP_LIMIT", default="600/minute")
+# What one visitor of a shop's pages may tell, per site.
+TOUCH_LIMIT = env.str("TOUCH_LIMIT", default="120/minute")
 # Wrong codes of vouchers and gift cards, per key and per visitor of the customers' pages.
 CODE_GUESS_LIMIT = env.str("CODE_GUESS_LIMIT", default="20/10 minutes")
 SPECTACULAR_SETTINGS: dict[str, object] = {

@@ -2,8 +2,9 @@
 
 from django.conf import settings
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 
+from api import touch
 from lib import health
 
 urlpatterns = [
@@ -13,6 +14,9 @@ urlpatterns = [
     # Without its secret the door would believe anybody.
     *([path("hooks/mail/", include("anymail.urls"))] if settings.MAIL_WEBHOOK_SECRET else []),
     path("hooks/", include("connectors.urls")),
+    # What a shop's own pages tell. No merchant's page is named like these.
+    path("t/touch.js", touch.script),
+    re_path(r"^t/(?P<key>pk_[A-Za-z0-9_-]{8,37})$", touch.receive, name="touch"),
     path("admin/", admin.site.urls),
     path("", include("portal.urls")),
 ]

@@ -29,6 +29,7 @@ SECTIONS = [
 
 LEFT_OUT = {
     "customers.SegmentMember": "Counted again within a minute.",
+    "customers.Site": "Its secret opens only where it was sealed: a site is made anew, like an API key.",
     "customers.Watermark": "How far this installation has read its diary.",
     "customers.SignInCode": "Gone after a day.",
     "customers.Sighting": "Keyed hashes of devices and addresses, which no other installation can compare.",

@@ -149,6 +149,7 @@ HOLDINGS = [
     *nobody(
         "customers.Segment",
         "customers.HistoricalSegment",
+        "customers.Site",
         "customers.Watermark",
         why="Kept: it is about the shop.",
     ),

@@ -3,6 +3,7 @@ Touchpoints told from outside: by a till, a shop's server, a survey. What the ho
 `customers.journey`; the kinds it uses for that cannot be told here.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ from lib import db
 from lib.errors import DomainError, Fault, Gone, Malformed, NotFound, ReferenceReused
 from merchants.models import Merchant
 
+_KIND = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
 LATE, AHEAD = timedelta(days=30), timedelta(minutes=5)
 # An identify names a customer and an anonymous id: what the anonymous one did is the customer's from then on.
 IDENTIFY = "identify"
@@ -56,11 +58,18 @@ class Noted:
         return self
 
 
+def is_kind(text: str) -> bool:
+    """Tell whether this can be the kind of a touchpoint: `page.viewed`."""
+    return bool(_KIND.fullmatch(text)) and len(text) <= 60
+
+
 @db.command
-def record_all(*, merchant: Merchant, told: Sequence[Told], at: datetime) -> list[Noted]:
+def record_all(
+    *, merchant: Merchant, told: Sequence[Told], at: datetime, late: timedelta = LATE
+) -> list[Noted]:
     """
     Write touchpoints, with one statement for all; answer each, in order. One that has a `reference` is
-    written once per kind, and repeating it answers the first.
+    written once per kind, and repeating it answers the first. What is older than `late` is refused.
     """
     people = _people(merchant, told)
     known = _known(merchant, told)
@@ -68,7 +77,7 @@ def record_all(*, merchant: Merchant, told: Sequence[Told], at: datetime) -> lis
     answers: list[Noted] = []
     for one in told:
         try:
-            answers.append(_note(merchant, one, people, known, rows, at))
+            answers.append(_note(merchant, one, people, known, rows, at, late))
         except DomainError as refusal:
             answers.append(Noted("rejected", error=refusal))
     journey.note_all(rows)
@@ -86,16 +95,17 @@ def _note(
     known: dict[tuple[str, str], Mapping[str, Any]],
     rows: list[journey.Row],
     at: datetime,
+    late: timedelta,
 ) -> Noted:
     if one.kind.startswith(OURS):
         raise ReservedKind(
             "This kind is noted by the service itself.",
             faults=[Fault("/kind", "reserved_kind", f"does not start with {', '.join(OURS)}")],
         )
-    if not at - LATE <= one.occurred_at <= at + AHEAD:
+    if not at - late <= one.occurred_at <= at + AHEAD:
         raise WrongTime(
-            "The touchpoint is more than 30 days old or lies in the future; check the clock.",
-            faults=[Fault("/occurred_at", "out_of_range", "30 days back to 5 minutes ahead")],
+            f"The touchpoint is more than {late.days} days old or lies in the future; check the clock.",
+            faults=[Fault("/occurred_at", "out_of_range", f"{late.days} days back to 5 minutes ahead")],
         )
     customer_id = _whose(one, people)
     first = known.get((one.kind, one.reference)) if one.reference else None

@@ -73,4 +73,8 @@ HOLDINGS = [
         "insights.CohortMonth",
         why=_WHY,
     ),
+    *nobody(
+        *("insights.JourneyStages", "insights.HistoricalJourneyStages", "insights.JourneySnapshot"),
+        why="Kept: it is about the shop.",
+    ),
 ]

@@ -7,7 +7,7 @@ from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 from django.utils import timezone
 
-from insights import points, recommendations, rehearsal, snapshots
+from insights import journey_map, points, recommendations, rehearsal, snapshots
 
 MOST_SECONDS = 60.0
 
@@ -45,3 +45,9 @@ def recommend() -> None:
 def refresh() -> None:
     """Make the reports that are of another day anew, and those that somebody asked for."""
     snapshots.refresh_due(at=timezone.now())
+
+
+@shared_task
+def draw_maps() -> None:
+    """Make the journey map of every merchant anew."""
+    journey_map.snapshot_everybody(at=timezone.now())

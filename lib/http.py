@@ -1,11 +1,13 @@
-"""The id of a request, from the door to the log. Loaded while logging is set up: imports no app."""
+"""A request's id, from the door to the log, and where it comes from. Loaded while logging is set up: imports no app."""
 
 import logging
 import re
 import secrets
 from collections.abc import Callable
 from contextvars import ContextVar
+from ipaddress import ip_address, ip_network
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
@@ -49,3 +51,21 @@ class RequestIdFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         record.request_id = _current.get()
         return True
+
+
+def client_address(request: HttpRequest) -> str:
+    """
+    Return the network address that limits are counted for.
+
+    Behind a proxy every visitor has the proxy's address: `CLIENT_ADDRESS_HEADER` then names the header in
+    which it tells the visitor's; of a list the last one counts, which is the proxy's own word. Of an IPv6
+    address the network counts, because one household has more addresses than can be counted.
+    """
+    header = settings.CLIENT_ADDRESS_HEADER
+    told = request.headers.get(header, "").split(",")[-1].strip() if header else ""
+    found = told or str(request.META.get("REMOTE_ADDR", ""))
+    try:
+        parsed = ip_address(found)
+    except ValueError:
+        return found[:64]
+    return str(ip_network(f"{parsed}/64", strict=False)) if parsed.version == 6 else str(parsed)

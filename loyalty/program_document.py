@@ -275,6 +275,7 @@ class Program(Part):
     rewards: Any = None
     segments: Any = None
     flows: Any = None
+    journey: Any = None
 
 
 class ProgramFile(Part):

@@ -14,10 +14,11 @@ from django.views.decorators.http import require_safe
 from customers import referrals as claims
 from customers.models import Customer, Referral
 from lib import qr
+from lib.http import client_address
 from loyalty import programs, referrals
 from loyalty.plan import Plan
 from loyalty.plan import Referral as Terms
-from portal import visits, words
+from portal import words
 from portal.visits import Visit, member_door, show
 
 SHOWN = 50
@@ -38,7 +39,7 @@ class Line:
 def page(visit: Visit) -> HttpResponse:
     plan, offered = _terms(visit)
     now = timezone.now()
-    claims.saw(customer=visit.member, at=now, address=visits.address(visit.request))
+    claims.saw(customer=visit.member, at=now, address=client_address(visit.request))
     rows = _rows(visit.member)
     mine = [one for one in rows if one.friend_id != visit.member.pk]
     context: dict[str, Any] = {

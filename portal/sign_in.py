@@ -16,6 +16,7 @@ from customers.identifiers import Given, IdentifierTaken
 from customers.referrals import Claim
 from lib import limits
 from lib.errors import DomainError
+from lib.http import client_address
 from loyalty import members, programs
 from portal import me, refusals, visits
 from portal.visits import BROUGHT, PROVED, PROVING, Visit, door, show
@@ -97,7 +98,7 @@ def ask(visit: Visit) -> HttpResponse:
 
 
 def _send(visit: Visit, contact: str) -> None:
-    if not limits.take(ASKING, "portal-ask", visits.address(visit.request)):
+    if not limits.take(ASKING, "portal-ask", client_address(visit.request)):
         raise sign_in.TooManyCodes(_("Too many codes were asked for from here. Please try again later."))
     address = sign_in.send_code(merchant=visit.merchant, contact=contact, at=timezone.now())
     visits.remember(visit, PROVING, address, seconds=CODE_SECONDS)
@@ -122,7 +123,7 @@ def code(visit: Visit) -> HttpResponse:
 
 
 def _enter(visit: Visit, contact: str, digits: str) -> HttpResponse:
-    if not limits.take(TRYING, "portal-try", visits.address(visit.request)):
+    if not limits.take(TRYING, "portal-try", client_address(visit.request)):
         raise sign_in.WrongCode(_("Too many tries from here. Please try again later."))
     customer = sign_in.use_code(merchant=visit.merchant, contact=contact, code=digits, at=timezone.now())
     if customer is None:
@@ -189,7 +190,7 @@ def _enroll(visit: Visit, contact: str, said: dict[str, Any]) -> HttpResponse:
 
 
 def _claim(visit: Visit, code: str) -> Claim | None:
-    return Claim(code, address=visits.address(visit.request), pointer="/friend") if code.strip() else None
+    return Claim(code, address=client_address(visit.request), pointer="/friend") if code.strip() else None
 
 
 @require_POST

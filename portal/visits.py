@@ -10,7 +10,6 @@ everywhere.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
-from ipaddress import ip_address, ip_network
 from typing import Any
 
 from django.conf import settings
@@ -140,24 +139,6 @@ def forget(visit: Visit, *what: str) -> None:
             visit.request.session[name] = {
                 slug: one for slug, one in kept.items() if slug != visit.merchant.slug
             }
-
-
-def address(request: HttpRequest) -> str:
-    """
-    Return the network address that limits are counted for.
-
-    Behind a proxy every visitor has the proxy's address: `CLIENT_ADDRESS_HEADER` then names the header in
-    which it tells the visitor's; of a list the last one counts, which is the proxy's own word. Of an IPv6
-    address the network counts, because one household has more addresses than can be counted.
-    """
-    header = settings.CLIENT_ADDRESS_HEADER
-    told = request.headers.get(header, "").split(",")[-1].strip() if header else ""
-    found = told or str(request.META.get("REMOTE_ADDR", ""))
-    try:
-        parsed = ip_address(found)
-    except ValueError:
-        return found[:64]
-    return str(ip_network(f"{parsed}/64", strict=False)) if parsed.version == 6 else str(parsed)
 
 
 def _visit(request: HttpRequest, slug: str) -> Visit:

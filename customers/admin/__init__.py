@@ -3,6 +3,6 @@ The customer's page: the heart of the admin. This room shows the person, the ide
 rooms above add panels, buttons and columns.
 """
 
-from customers.admin import customer, panels, segments, touchpoints
+from customers.admin import customer, panels, segments, sites, touchpoints
 
-__all__ = ["customer", "panels", "segments", "touchpoints"]
+__all__ = ["customer", "panels", "segments", "sites", "touchpoints"]

@@ -9,7 +9,8 @@ of the change it records, and at once outbox, flow trigger and analytics row. `S
 to a contact, kept as a keyed hash until it is used or runs out. `NotTheSame` remembers that two who look
 alike are two people. `Referral` says who brought whom, `Sighting` keeps keyed hashes of where somebody was
 seen, to find who refers themselves. `Segment` is a group that a rule describes, `SegmentMember` says who is
-in it now, `Watermark` how far the diary was read for that. Erasing a customer deletes the identifiers and
+in it now, `Watermark` how far the diary was read for that. `Site` is a shop's own pages whose script may tell
+what visitors do. Erasing a customer deletes the identifiers and
 the name and keeps the row, so that the books still add up.
 """
 
@@ -19,6 +20,7 @@ from customers.models.not_the_same import NotTheSame
 from customers.models.referral import Referral, Sighting
 from customers.models.segment import FACES, Segment, SegmentMember, Watermark
 from customers.models.sign_in_code import SignInCode
+from customers.models.site import Site
 from customers.models.touchpoint import Touchpoint
 
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "SegmentMember",
     "Sighting",
     "SignInCode",
+    "Site",
     "Touchpoint",
     "Watermark",
 ]

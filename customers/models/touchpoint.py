@@ -39,14 +39,17 @@ class Touchpoint(Row):
             )
         ]
         indexes = [
+            # With kind and channel the journeys of a year are read from the index alone, in the order of a
+            # person's time.
             models.Index(
-                fields=["merchant", "customer", "occurred_at", "id"], name="touchpoints_by_customer"
+                fields=["merchant", "customer", "occurred_at", "id", "kind", "channel"],
+                name="touchpoints_by_customer",
             ),
             models.Index(fields=["id"], name="touchpoints_not_relayed", condition=models.Q(relayed_at=None)),
             models.Index(
-                fields=["merchant", "anonymous_id"],
+                fields=["merchant", "anonymous_id", "occurred_at", "id", "kind", "channel"],
                 name="touchpoints_anonymous",
-                condition=~models.Q(anonymous_id=""),
+                condition=models.Q(customer=None) & ~models.Q(anonymous_id=""),
             ),
         ]
 

@@ -1,5 +1,5 @@
-"""Reports: read, filtered by a period, downloaded; nothing is edited here."""
+"""Reports: what the merchant learns. Pages that read; what they offer to do is a verb of a room below."""
 
-from insights.admin import customers, liability, retention, settings, start, value
+from insights.admin import customers, journeys, liability, rehearsals, retention, settings, start, value
 
-__all__ = ["customers", "liability", "retention", "settings", "start", "value"]
+__all__ = ["customers", "journeys", "liability", "rehearsals", "retention", "settings", "start", "value"]

@@ -9,12 +9,16 @@ The tables of this room: what was found out, never a fact of its own. All of it 
     PointsDay          what entries of a kind did to the points on one day, as booked
     PointsCohort       what became of the points of one month, by age: the triangle
     PointsReading      how far both have read a merchant's entries
+    JourneyStages      which touchpoints count as which stage, by the merchant's own mapping
+    JourneySnapshot    the journey map as it was drawn last
+    RehearsalRun       a draft program that lived the past again, and what came of it
     Recommendation     the rewards and products a customer may like, best first, as of last night
 
 Money and retention are made by `insights/snapshots.py`, from `loyalty.RevenueDay` alone; points by
 `insights/points.py`, from the ledger's entries.
 """
 
+from insights.models.journey import JourneySnapshot, JourneyStages
 from insights.models.points import PointsCohort, PointsDay, PointsReading
 from insights.models.recommendation import Recommendation
 from insights.models.rehearsal import RehearsalRun
@@ -26,6 +30,8 @@ __all__ = [
     "ClvRun",
     "ClvScore",
     "CohortMonth",
+    "JourneySnapshot",
+    "JourneyStages",
     "Lifecycle",
     "MerchantInsight",
     "PointsCohort",

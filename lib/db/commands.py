@@ -141,8 +141,12 @@ def dry_run(wanted: bool = True) -> Iterator[None]:
 
 
 @contextmanager
-def snapshot() -> Iterator[None]:
-    """Within the block all reads see one moment, however long it takes; nobody waits for it, and it writes nothing."""
+def snapshot(*, memory: str = "") -> Iterator[None]:
+    """
+    Within the block all reads see one moment, however long it takes; nobody waits for it, and it writes nothing.
+
+    :param memory: what PostgreSQL may sort and group in without writing files, like 128MB
+    """
     if connection.in_atomic_block:  # a test's own transaction
         yield
         return
@@ -155,6 +159,8 @@ def snapshot() -> Iterator[None]:
             if is_postgres():
                 with connection.cursor() as cursor:
                     cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                    if memory:
+                        cursor.execute(f"SET LOCAL work_mem = '{memory}'; SET LOCAL jit = off")
             yield
     finally:
         if mode is not None:

@@ -7,12 +7,14 @@ from django.test import Client
 
 from connectors import endpoints, outbox
 from connectors.models import Connection, InboundEvent
+from customers import sites
 from customers.identifiers import Given
 from customers.models import Referral, Segment
 from engagement import gallery, messages, subscriptions
 from engagement.messages import Draft
 from engagement.models import ChannelSettings, FlowRun, Holdout, SendingLimits, Template
 from insights import points, rehearsal, snapshots
+from insights.models import JourneyStages
 from lib import db
 from lib.admin import path_to_merchant, within
 from loyalty import drafts, holds, households, members, merges, purchases, refunds
@@ -89,6 +91,7 @@ def next_door(bar_nilo, bo, noon):
     )  # fmt: skip
     _talks(bar_nilo, bo, noon)
     _gives(bar_nilo, bo, noon)
+    JourneyStages.objects.create(merchant=bar_nilo, kinds={"awareness": ["nilo.seen"]})
     return bar_nilo
 
 
@@ -99,6 +102,7 @@ def _talks(bar_nilo, bo, noon):
     Segment.objects.create(
         merchant=bar_nilo, code="nilo", name="Nilo regulars", rule={"all": []}, changed_at=noon
     )
+    sites.issue(merchant=bar_nilo, name="Nilo's pages", origins=["https://nilo.example"], at=noon)
     with transaction.atomic():
         messages.queue_all([Draft(bo, "nilo", "email", "welcome", {}, "service", noon)], at=noon)
     db.command(subscriptions.suppress)(

@@ -9,8 +9,9 @@ from django.utils import timezone
 from customers import erasure, people
 from customers.identifiers import Given
 from customers.models import Consent, Customer, SignInCode
+from lib.http import client_address
 from loyalty import members
-from portal import tasks, visits
+from portal import tasks
 from tests.portal.visitor import sign_in
 
 pytest_plugins = ["tests.mail"]
@@ -220,7 +221,7 @@ def test_one_network_address_may_not_ask_without_end(client, shop, post_office, 
 def test_limits_count_the_visitors_address_as_the_proxy_tells_it(rf, settings, header, told, counted):
     settings.CLIENT_ADDRESS_HEADER = header
 
-    assert visits.address(rf.get("/", headers=told)) == counted
+    assert client_address(rf.get("/", headers=told)) == counted
 
 
 def test_what_is_over_is_forgotten_by_itself(client, shop, post_office):
