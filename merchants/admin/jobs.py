@@ -141,7 +141,8 @@ class JobAdmin(FactAdmin):
         return TemplateResponse(request, "admin/merchants/job/choose.html", context)
 
     def _ask(self, request: HttpRequest, kind: Kind, merchant: Merchant) -> HttpResponse:
-        form = JobForm(request.POST or None, request.FILES or None, kind=kind, merchant=merchant)
+        told = (request.POST, request.FILES) if request.method == "POST" else (None, None)
+        form = JobForm(*told, kind=kind, merchant=merchant)
         if form.is_valid():
             file = form.cleaned_data.get("file")
             try:
@@ -270,7 +271,8 @@ def _percent(job: Job) -> int:
 def _told(kind: Kind | None, job: Job) -> list[tuple[Any, Any]]:
     """Return what was asked for, in the words of the form."""
     fields: Mapping[str, forms.Field] = kind.fields(job.merchant) if kind else {}
-    shown: list[tuple[Any, Any]] = [(_("File"), job.file_name)] if job.file_name else []
+    shown: list[tuple[Any, Any]] = [(_("What"), kind.label if kind else job.kind)]
+    shown += [(_("File"), job.file_name)] if job.file_name else []
     for name, value in job.parameters.items():
         field = fields.get(name)
         choices = {str(key): label for key, label in getattr(field, "choices", [])}

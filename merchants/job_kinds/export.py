@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import IO, Any
 
-from django.db import connection
+from django.db import connections
 from django.utils.translation import gettext_lazy as _
 
 from merchants import job_files, jobs, open_file
@@ -42,11 +42,13 @@ class ExportMerchant(Kind):
                 done += rows
                 aside.submit(_elsewhere, work, done).result()
 
-            with gzip.GzipFile(filename="", fileobj=body, mode="wb") as packed:
-                lines = open_file.export(
-                    merchant=work.job.merchant, at=work.at, write=packed.write, each=each
-                )
-            aside.submit(connection.close).result()
+            try:
+                with gzip.GzipFile(filename="", fileobj=body, mode="wb") as packed:
+                    lines = open_file.export(
+                        merchant=work.job.merchant, at=work.at, write=packed.write, each=each
+                    )
+            finally:
+                aside.submit(connections.close_all).result()  # those of that thread
             total = sum(lines.values())
             work.keep(chunks=_pieces(body), done=total, counts={"lines": total})
 
