@@ -78,7 +78,7 @@ class PeriodicTaskAdmin(FactAdmin):
             "worked_at": last.worked_at if last else None,
             "lag": lasts(one.lag),
             # A complaint may repeat what another merchant's row says.
-            "error": last.error if last and one.state == "failed" and request.user.is_superuser else "",  # type: ignore[union-attr]
+            "error": last.error if last and one.state == "failed" and request.user.is_superuser else "",
         }
 
     def change_view(
@@ -91,7 +91,7 @@ class PeriodicTaskAdmin(FactAdmin):
             raise Http404
         since = timezone.now() - timedelta(hours=HOURS)
         hours = PeriodicHour.objects.filter(task=row.task, hour__gte=since).order_by("-hour")
-        is_super = request.user.is_superuser  # type: ignore[union-attr]
+        is_super = request.user.is_superuser
         context = self.page(
             request, row.task, row=row, original=row, hours=hours, most=HOURS, shows_error=is_super
         )

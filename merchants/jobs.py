@@ -161,7 +161,7 @@ def kinds() -> Mapping[str, Kind]:
     """Return every kind of job of every room."""
     found: dict[str, Kind] = {}
     for package in settings.JOB_KINDS:
-        found |= Registry(package, Kind).load()  # type: ignore[type-var]
+        found |= Registry(package, Kind).load()
     return found
 
 
@@ -176,12 +176,12 @@ def start(
     parameters: Mapping[str, Any],
     by: str,
     at: datetime,
-    file: tuple[str, Sequence[bytes]] | None = None,
+    file: tuple[str, Callable[[], Iterable[bytes]]] | None = None,
 ) -> Job:
     """
     Queue a job; one with a rehearsal begins with that.
 
-    :param file: its name, and its body in chunks
+    :param file: its name, and a function that reads its body in chunks, anew if the command is run again
     :raises NoFile: the kind needs a file and there is none, or an empty one
     :raises TooManyJobs: twenty of the merchant's wait already
     """
@@ -200,7 +200,7 @@ def start(
         created_at=at,
         turn_at=at,
     )
-    size = job_files.write(job=job, role=Role.UPLOAD, chunks=file[1], at=at) if file else 0
+    size = job_files.write(job=job, role=Role.UPLOAD, chunks=file[1](), at=at) if file else 0
     if wanted.needs_file and not size:
         raise NoFile("There is no file, or it is empty.")
     wake(TASK)

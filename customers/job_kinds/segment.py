@@ -40,7 +40,7 @@ class RefreshSegment(Kind):
             work.tell(place=0, done=min(done, job.total), counts={})
         segment.refresh_from_db()
         if segment.refreshed_at != work.at:
-            raise CountedElsewhere(_("It is being counted already, or its rule was changed meanwhile."))
+            raise CountedElsewhere("It is being counted already, or its rule was changed meanwhile.")
         work.tell(place=0, done=job.total, counts={"members": segment.members})
 
     def said(self, counts: Mapping[str, Any]) -> list[tuple[Any, Any]]:

@@ -1,6 +1,7 @@
 """Long jobs: start one, look at its rehearsal, run it, watch it, take what came of it."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -91,7 +92,7 @@ class JobAdmin(FactAdmin):
     def shown_state(self, job: Job) -> str:
         if _is_rehearsed(job):
             return say("Rehearsed: waits for your word")
-        return str(job.get_state_display())  # type: ignore[attr-defined]
+        return str(job.get_state_display())
 
     @admin.display(description=_("Progress"))
     def progress(self, job: Job) -> str:
@@ -152,7 +153,7 @@ class JobAdmin(FactAdmin):
                     parameters=form.parameters(),
                     by=request.user.get_username(),
                     at=timezone.now(),
-                    file=(file.name, list(file.chunks(job_files.PIECE))) if file else None,
+                    file=(file.name, partial(file.chunks, job_files.PIECE)) if file else None,
                 )
             except DomainError as refusal:
                 form.add_error(None, str(refusal))

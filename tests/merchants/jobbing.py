@@ -12,7 +12,7 @@ from merchants.models import Job
 
 def start(merchant, kind, *, text=None, at=None, name="file.csv", **parameters):
     """A job of this kind, queued; with a file if there is a text."""
-    file = (name, [text.encode()]) if text is not None else None
+    file = (name, lambda: [text.encode()]) if text is not None else None
     return jobs.start(
         merchant=merchant, kind=kind, parameters=parameters, by="mira", at=at or timezone.now(), file=file
     )

@@ -306,7 +306,7 @@ def test_a_packed_file_is_read(cafe):
     body = gzip.compress(balances(4).encode())
     job = jobs.start(
         merchant=cafe, kind="import_balances", parameters={"map": "ours"}, by="mira", at=timezone.now(),
-        file=("file.csv.gz", [body[:20], body[20:]]),
+        file=("file.csv.gz", lambda: [body[:20], body[20:]]),
     )  # fmt: skip
     work()
 
