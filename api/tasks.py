@@ -9,7 +9,9 @@ AT_ONCE = 10_000
 
 
 @shared_task
-def purge_answers() -> None:
+def purge_answers() -> int:
     """Delete kept answers older than 30 days."""
-    while idempotency.purge(at=timezone.now(), limit=AT_ONCE) == AT_ONCE:
-        pass
+    purged = 0
+    while gone := idempotency.purge(at=timezone.now(), limit=AT_ONCE):
+        purged += gone
+    return purged

@@ -5,6 +5,7 @@ import os
 from celery import Celery
 from celery.signals import worker_process_init
 
+from config import recording  # noqa: F401  (hears each run)
 from lib import cycles
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")

@@ -19,6 +19,7 @@ from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
+from config import periodic
 from rewards import pools
 
 OK, WARN, FAIL = "OK", "WARN", "FAIL"
@@ -173,6 +174,15 @@ def pools_(name: str) -> Finding:
     return Finding("pools", WARN, f"few codes are left in {said}", "add codes in the admin, below Code pools")
 
 
+def periodic_(name: str) -> Finding:
+    bad = [one for one in periodic.work(at=timezone.now()) if one.is_bad]
+    if not bad:
+        return Finding("periodic", OK, "nothing is late")
+    said = ", ".join(f"{one.name} ({one.state})" for one in bad[:5])
+    more = f" and {len(bad) - 5} more" if len(bad) > 5 else ""
+    return Finding("periodic", WARN, f"{said}{more}", ADVICE["periodic_"])
+
+
 CHECKS: list[Callable[[str], Finding]] = [
     settings_,
     database,
@@ -186,11 +196,13 @@ CHECKS: list[Callable[[str], Finding]] = [
     keys,
     disk,
     pools_,
+    periodic_,
 ]
 ADVICE = {
     "database": "check DATABASE_URL, then run `python manage.py migrate`",
     "migrations": "check DATABASE_URL",
     "triggers": "run `python manage.py migrate`",
+    "periodic_": "see Operations, Periodic work in the admin; start worker and beat with `python manage.py up`",
     "pools_": "run `python manage.py migrate`",
     "broker": START,
     "worker": "start everything with `python manage.py up`, or `celery -A config.celery worker`",

@@ -42,4 +42,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "old messages": every(24 * 3600, "connectors.tasks.empty_bodies"),
     "old codes and sessions": every(3600, "portal.tasks.forget"),
     "old answers": every(3600, "api.tasks.purge_answers"),
+    "long jobs": every(5, "merchants.tasks.work"),
+    "files of old jobs": every(3600, "merchants.tasks.forget_files"),
+    "old hours of this page": every(24 * 3600, "config.tasks.forget_hours"),
 }

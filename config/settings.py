@@ -92,6 +92,20 @@ CUSTOMER_FOLLOWERS = ["loyalty.customer_days.roll_up", "customers.segments.follo
 # Packages with the conditions of segments, one file each: see customers/predicates/base.py.
 SEGMENT_PREDICATES = ["customers.predicates", "loyalty.predicates", "insights.predicates"]
 
+# Packages with the kinds of long jobs, one file each: see merchants/jobs.py.
+JOB_KINDS = ["merchants.job_kinds", "customers.job_kinds", "loyalty.job_kinds", "connectors.job_kinds"]
+
+# What waits for periodic work, and since when, by task: see config/periodic.py. What warns without failing at
+# /health/ready is a function of the time that returns names.
+DUE = [
+    "merchants.due.DUE",
+    "customers.due.DUE",
+    "loyalty.due.DUE",
+    "engagement.due.DUE",
+    "connectors.due.DUE",
+]
+HEALTH_WARNINGS = ["config.periodic.late"]
+
 # What each room keeps about people: see customers/erasure.py. A test fails for a table that is not listed.
 PERSONAL_DATA = [
     "insights.personal_data.HOLDINGS",
@@ -102,6 +116,7 @@ PERSONAL_DATA = [
     "rewards.personal_data.HOLDINGS",
     "loyalty.personal_data.HOLDINGS",
     "customers.personal_data.HOLDINGS",
+    "config.personal_data.HOLDINGS",
 ]
 
 # Parts of the program file that belong to other rooms: see loyalty/program_sections.py.

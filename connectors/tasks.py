@@ -15,46 +15,49 @@ MOST_SECONDS = 60.0
 
 
 @shared_task
-def drain() -> None:
+def drain() -> int:
     """Work through the inbox until it is empty, for a minute at most: the next sweep goes on."""
     ends = time.monotonic() + MOST_SECONDS
-    has_lingered = False
+    done, has_lingered = 0, False
     while time.monotonic() < ends:
-        if inbox.drain(at=timezone.now()).taken:
-            has_lingered = False
+        if taken := inbox.drain(at=timezone.now()).taken:
+            done, has_lingered = done + taken, False
         elif has_lingered:
-            return
+            break
         else:
             time.sleep(LINGER_SECONDS)
             has_lingered = True
+    return done
 
 
 @shared_task
-def empty_bodies() -> None:
+def empty_bodies() -> int:
     """Forget what old messages said, that came or were sent."""
-    while inbox.empty_bodies(at=timezone.now()):
-        pass
-    while outbox.empty_bodies(at=timezone.now()):
-        pass
+    emptied = 0
+    for empty in (inbox.empty_bodies, outbox.empty_bodies):
+        while some := empty(at=timezone.now()):
+            emptied += some
+    return emptied
 
 
 @shared_task
-def send() -> None:
+def send() -> int:
     """Send outgoing webhooks until none is due, for a minute at most: the next sweep goes on."""
     ends = time.monotonic() + MOST_SECONDS
-    has_lingered = False
+    done, has_lingered = 0, False
     while (left := ends - time.monotonic()) > 0:
         at = timezone.now()
-        if outbox.send_due(at=at, until=at + timedelta(seconds=left)):
-            has_lingered = False
+        if sent := outbox.send_due(at=at, until=at + timedelta(seconds=left)):
+            done, has_lingered = done + sent, False
         elif has_lingered:
-            return
+            break
         else:
             time.sleep(LINGER_SECONDS)
             has_lingered = True
+    return done
 
 
 @shared_task
-def tell_of_endpoints() -> None:
+def tell_of_endpoints() -> int:
     """Write to the owners of endpoints that were switched off."""
-    notices.tell(at=timezone.now())
+    return notices.tell(at=timezone.now())

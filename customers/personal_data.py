@@ -19,6 +19,7 @@ from customers.models import (
     SignInCode,
     Touchpoint,
 )
+from merchants import jobs
 
 
 def _forget_touchpoints(traces: Traces) -> None:
@@ -152,6 +153,15 @@ HOLDINGS = [
         "customers.Site",
         "customers.Watermark",
         why="Kept: it is about the shop.",
+    ),
+    Holding(
+        "merchants.JobPiece",
+        "Deleted with all other files of the shop's jobs that are over, since any may name the person; those of a job "
+        "that still waits go after 14 days at most.",
+        erase=lambda traces: jobs.forget_files_of(merchant_id=traces.customer.merchant_id),
+    ),
+    Holding(
+        "merchants.Job", "What was started and its counts stay; the refused rows it shows go with its files."
     ),
     *nobody(
         "merchants.Merchant",

@@ -127,12 +127,14 @@ def refresh_due(*, at: datetime, merchant: Merchant | None = None) -> int:
 
 def is_due(segment: Segment, at: datetime) -> bool:
     """Tell whether a segment is to be counted in full by now."""
+    return segment.refreshed_at is None or (segment.is_active and due_at(segment) <= at)
+
+
+def due_at(segment: Segment) -> datetime:
+    """Return when a segment is to be counted in full; one that was edited: since then."""
     if segment.refreshed_at is None:
-        return True
-    return (
-        segment.is_active
-        and segment.refreshed_at + max(EVERY, REST * timedelta(seconds=segment.seconds)) <= at
-    )
+        return segment.changed_at
+    return segment.refreshed_at + max(EVERY, REST * timedelta(seconds=segment.seconds))
 
 
 def refresh(*, segment: Segment, at: datetime) -> int | None:

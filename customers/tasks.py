@@ -14,35 +14,38 @@ MOST_SECONDS = 60.0
 
 
 @shared_task
-def relay() -> None:
+def relay() -> int:
     """Tell the listeners what happened until nothing waits, for a minute at most: the next sweep goes on."""
     ends = time.monotonic() + MOST_SECONDS
-    has_lingered = False
+    done, has_lingered = 0, False
     while time.monotonic() < ends:
-        if journey.relay(at=timezone.now()):
-            has_lingered = False
+        if told := journey.relay(at=timezone.now()):
+            done, has_lingered = done + told, False
         elif has_lingered:
-            return
+            break
         else:
             time.sleep(LINGER_SECONDS)
             has_lingered = True
+    return done
 
 
 @shared_task
-def forget_codes() -> None:
+def forget_codes() -> int:
     """Delete sign-in codes that ran out."""
-    sign_in.forget(at=timezone.now())
+    return sign_in.forget(at=timezone.now())
 
 
 @shared_task
-def follow() -> None:
+def follow() -> int:
     """Bring what is kept per customer up to date for whoever was touched, for a minute at most."""
     ends = time.monotonic() + MOST_SECONDS
-    while time.monotonic() < ends and changes.follow(at=timezone.now()):
-        pass
+    done = 0
+    while time.monotonic() < ends and (read := changes.follow(at=timezone.now())):
+        done += read
+    return done
 
 
 @shared_task
-def refresh_segments() -> None:
+def refresh_segments() -> int:
     """Count the segments in full that are due."""
-    segments.refresh_due(at=timezone.now())
+    return segments.refresh_due(at=timezone.now())

@@ -12,42 +12,44 @@ MOST_SECONDS = 60.0
 
 
 @shared_task
-def send() -> None:
+def send() -> int:
     """Send what is due until nothing is, for a minute at most: the next sweep goes on."""
     ends = time.monotonic() + MOST_SECONDS
-    has_lingered = False
+    done, has_lingered = 0, False
     while time.monotonic() < ends:
-        if messages.send_due(at=timezone.now(), limit=1_000, until=ends):
-            has_lingered = False
+        if sent := messages.send_due(at=timezone.now(), limit=1_000, until=ends):
+            done, has_lingered = done + sent, False
         elif has_lingered:
-            return
+            break
         else:
             time.sleep(LINGER_SECONDS)
             has_lingered = True
+    return done
 
 
 @shared_task
-def step() -> None:
+def step() -> int:
     """Move the runs that are due, a chunk of each flow in turn, for a minute at most: the next sweep goes on."""
     ends = time.monotonic() + MOST_SECONDS
-    has_lingered = False
+    done, has_lingered = 0, False
     while time.monotonic() < ends:
-        if flows.step_due(at=timezone.now()):
-            has_lingered = False
+        if moved := flows.step_due(at=timezone.now()):
+            done, has_lingered = done + moved, False
         elif has_lingered:
-            return
+            break
         else:
             time.sleep(LINGER_SECONDS)
             has_lingered = True
+    return done
 
 
 @shared_task
-def scan() -> None:
+def scan() -> int:
     """Start the flows of today's dates, at each shop by its own clock."""
-    flows.scan_due(at=timezone.now())
+    return flows.scan_due(at=timezone.now())
 
 
 @shared_task
-def extend() -> None:
+def extend() -> int:
     """Keep points longer whose notices reached nobody, before they expire."""
-    fair_expiry.extend_due(at=timezone.now())
+    return fair_expiry.extend_due(at=timezone.now())

@@ -8,52 +8,50 @@ from loyalty import bonuses, customer_days, expiry, matching, parking, referrals
 
 
 @shared_task
-def settle() -> None:
+def settle() -> int:
     """End the holds, activate and expire the points that are due. Reads and spending never wait for it."""
-    expiry.run(at=timezone.now())
+    return expiry.run(at=timezone.now())
 
 
 @shared_task
-def review_tiers() -> None:
+def review_tiers() -> int:
     """Put scheduled tiers in force, review whose check date is past, and warn whose is near."""
     at = timezone.now()
-    tier_reviews.publish_due(at=at)
-    tier_reviews.review_due(at=at)
+    return tier_reviews.publish_due(at=at) + tier_reviews.review_due(at=at)
 
 
 @shared_task
-def give_birthdays() -> None:
+def give_birthdays() -> int:
     """Give the points of today's birthdays."""
-    bonuses.give_birthdays(at=timezone.now())
+    return bonuses.give_birthdays(at=timezone.now())
 
 
 @shared_task
-def match() -> None:
+def match() -> int:
     """Give waiting sales the customers, and waiting refunds the purchases, that are here by now."""
     at = timezone.now()
-    matching.match_everybody(at=at)
-    parking.unpark_everybody(at=at)
+    return matching.match_everybody(at=at) + parking.unpark_everybody(at=at)
 
 
 @shared_task
-def pay_referrals() -> None:
+def pay_referrals() -> int:
     """Pay for the friends who bought by now, and end what waited too long."""
-    referrals.run(at=timezone.now())
+    return referrals.run(at=timezone.now())
 
 
 @shared_task
-def forget_sightings() -> None:
+def forget_sightings() -> int:
     """Delete what was kept against self-referral and is old."""
-    claims.forget_sightings(at=timezone.now())
+    return claims.forget_sightings(at=timezone.now())
 
 
 @shared_task
-def rebuild_days() -> None:
+def rebuild_days() -> int:
     """Make the days of whoever bought or gave back lately anew: what the diary missed, this finds."""
-    customer_days.rebuild_lately(at=timezone.now())
+    return customer_days.rebuild_lately(at=timezone.now())
 
 
 @shared_task
-def score_rfm() -> None:
+def score_rfm() -> int:
     """Compare everybody with everybody: how lately, how often, for how much."""
-    rfm.score_all(at=timezone.now())
+    return rfm.score_all(at=timezone.now())

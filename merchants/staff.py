@@ -28,7 +28,15 @@ from merchants.models import Merchant, Role, Staff, Store
 
 GRANTS: dict[str, tuple[str, ...]] = {
     Role.Kind.OWNER: ("*",),
-    Role.Kind.MANAGER: ("*", "-merchants.*", "merchants.view_*", "merchants.*_store", "-merchants.*_apikey"),
+    Role.Kind.MANAGER: (
+        "*",
+        "-merchants.*",
+        "merchants.view_*",
+        "merchants.*_store",
+        "merchants.*_job",
+        "-merchants.*_apikey",
+        "-config.*",
+    ),
     Role.Kind.CASHIER: (
         "merchants.view_merchant",
         "merchants.view_store",
@@ -44,7 +52,7 @@ GRANTS: dict[str, tuple[str, ...]] = {
         "rewards.view_perkuse",
         "rewards.hand_over",
     ),
-    Role.Kind.ANALYST: ("*.view_*", "-merchants.view_apikey"),
+    Role.Kind.ANALYST: ("*.view_*", "-merchants.view_apikey", "-config.*"),
 }
 # Nobody gets these from a role: they reach beyond one merchant.
 NEVER = (

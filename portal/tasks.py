@@ -8,7 +8,7 @@ from customers import sign_in
 
 
 @shared_task
-def forget() -> None:
+def forget() -> int:
     """Delete codes that ran out a day ago, and sessions (customers' and staff's) that are over."""
-    sign_in.forget(at=timezone.now())
     call_command("clearsessions")
+    return sign_in.forget(at=timezone.now())

@@ -7,6 +7,6 @@ from rewards import pools
 
 
 @shared_task
-def warn_low_pools() -> None:
+def warn_low_pools() -> int:
     """Write to the owners of pools that run low."""
-    pools.warn(at=timezone.now())
+    return pools.warn(at=timezone.now())

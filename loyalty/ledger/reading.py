@@ -142,6 +142,14 @@ def due_accounts(*, at: datetime, limit: int, merchant_id: int | None = None) ->
     return list(due.order_by("next_due_at").values_list("merchant_id", "membership_id")[:limit])
 
 
+def due_since(*, at: datetime, merchants: frozenset[int] | None) -> datetime | None:
+    """Return since when the account that waits the longest has been due; None: nothing is."""
+    due = Account.objects.filter(next_due_at__lte=at)
+    if merchants is not None:
+        due = due.filter(merchant_id__in=merchants)
+    return due.order_by("next_due_at").values_list("next_due_at", flat=True).first()
+
+
 def expiring_within(
     *, merchant_id: int, since: datetime, until: datetime, after: int, limit: int
 ) -> list[tuple[int, datetime, int]]:

@@ -26,6 +26,7 @@ from merchants.models import Store
 from rewards import gift_cards, perks, pools, redemptions, vouchers
 from rewards.models import CodePool
 from tests.cast import staff_of
+from tests.merchants.jobbing import balances, start
 from tests.rewards.conftest import put_up
 from tests.rewards.giving import WELCOME, promise, relay
 
@@ -89,6 +90,7 @@ def next_door(bar_nilo, bo, noon):
         merchant=bar_nilo, connection=machine, event_id="nilo-1", type="purchase", body='{"who": "Bo"}',
         status="failed", due_at=noon, occurred_at=noon, received_at=noon,
     )  # fmt: skip
+    start(bar_nilo, "import_balances", text=balances(1), map="ours", at=noon)
     _talks(bar_nilo, bo, noon)
     _gives(bar_nilo, bo, noon)
     JourneyStages.objects.create(merchant=bar_nilo, kinds={"awareness": ["nilo.seen"]})

@@ -16,7 +16,7 @@ from customers.models import Consent, Customer, Identifier, Touchpoint
 from loyalty import ledger, members, purchases
 from loyalty.models import Membership, Purchase
 
-ROOMS = ("merchants", "customers", "loyalty", "connectors", "api", "portal")
+ROOMS = ("merchants", "customers", "loyalty", "connectors", "api", "portal", "config")
 
 
 def tables():

@@ -2,33 +2,112 @@
 
 import json as jsons
 import sys
+import time
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
+from django.utils.module_loading import import_string
 from tqdm import tqdm
 
-from connectors import inbox, outbox
+from config import periodic
+from connectors import inbox, notices, outbox
 from customers import changes, journey, segments
 from engagement import fair_expiry, flows, messages
 from insights import points, snapshots
-from loyalty import bonuses, expiry, matching, tier_reviews
+from loyalty import bonuses, expiry, matching, parking, referrals, tier_reviews
+from merchants import jobs
 from merchants.models import Merchant
+from rewards import pools
 
-Count = Callable[[], int]
 MOST_ROUNDS = 10_000  # a piece that always finds something would else never end
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """
+    Some of the timetable's work: `act` takes `at` and `merchant`, and returns how many rows it did.
+
+    What `is_for_all` knows no merchant: it is left out where only one's work is done. Upkeep is done once, and
+    only if the timetable says that it is time again: cron may drain every minute.
+    """
+
+    name: str
+    task: str
+    act: Callable[..., int]
+    is_for_all: bool = False
+    is_upkeep: bool = False
+
+    def is_left_out(self, merchant: Merchant | None, round: int, at: datetime) -> bool:
+        if merchant is not None:
+            return self.is_for_all or self.is_upkeep
+        return self.is_upkeep and (round > 0 or not periodic.is_time(task=self.task, at=at))
+
+
+def _for_all(name: str, task: str, act: Callable[..., int], **more: Any) -> Piece:
+    return Piece(name, task, lambda at, merchant: act(at=at), is_for_all=True, **more)
+
+
+PIECES = [
+    Piece(
+        "inbox", "connectors.tasks.drain", lambda at, merchant: inbox.drain(at=at, merchant=merchant).taken
+    ),
+    Piece("touchpoints", "customers.tasks.relay", journey.relay),
+    Piece("matched", "loyalty.tasks.match", matching.match_everybody),
+    Piece("parked", "loyalty.tasks.match", parking.unpark_everybody),
+    _for_all("referrals", "loyalty.tasks.pay_referrals", referrals.run),
+    # Before they expire: what nobody was told of is kept longer.
+    Piece("extended", "engagement.tasks.extend", fair_expiry.extend_due),
+    Piece("expiry", "loyalty.tasks.settle", expiry.run),
+    Piece("birthdays", "loyalty.tasks.give_birthdays", bonuses.give_birthdays),
+    Piece("tier_sets", "loyalty.tasks.review_tiers", tier_reviews.publish_due),
+    Piece("tiers", "loyalty.tasks.review_tiers", tier_reviews.review_due),
+    Piece("changes", "customers.tasks.follow", lambda at, merchant: changes.follow(at=at)),
+    Piece("segments", "customers.tasks.refresh_segments", segments.refresh_due),
+    Piece("points", "insights.tasks.roll_up_points", points.roll_up_all),
+    Piece("reports", "insights.tasks.refresh", snapshots.refresh_due),
+    Piece("webhooks", "connectors.tasks.send", outbox.send_due),
+    _for_all("endpoints", "connectors.tasks.tell_of_endpoints", notices.tell),
+    _for_all("pools", "rewards.tasks.warn_low_pools", pools.warn),
+    Piece("flow_dates", "engagement.tasks.scan", flows.scan_due),
+    Piece("flows", "engagement.tasks.step", flows.step_due),
+    Piece("messages", "engagement.tasks.send", messages.send_due),
+    Piece(
+        "jobs",
+        "merchants.tasks.work",
+        lambda at, merchant: jobs.work_due(clock=timezone.now, merchant=merchant),
+    ),
+    *(
+        Piece(name, task, lambda at, merchant, task=task: import_string(task)(), is_upkeep=True)
+        for name, task in {
+            "customer_days": "loyalty.tasks.rebuild_days",
+            "rfm": "loyalty.tasks.score_rfm",
+            "rehearsals": "insights.tasks.rehearse",
+            "recommendations": "insights.tasks.recommend",
+            "journey_maps": "insights.tasks.draw_maps",
+            "old_sightings": "loyalty.tasks.forget_sightings",
+            "old_codes": "customers.tasks.forget_codes",
+            "old_messages": "connectors.tasks.empty_bodies",
+            "old_sessions": "portal.tasks.forget",
+            "old_answers": "api.tasks.purge_answers",
+            "old_files": "merchants.tasks.forget_files",
+            "old_hours": "config.tasks.forget_hours",
+        }.items()
+    ),
+]
 
 
 class Command(BaseCommand):
     help = (
         "Do everything that is due now: messages of other machines, touchpoints, sales that wait for their "
-        "customer, points that become usable or expire, birthdays, tiers, segments, reports, messages to "
-        "customers, outgoing webhooks. A shop without a worker runs it from cron; a worker does the same pieces "
-        "continuously, and both at once do no harm."
+        "customer, points that become usable or expire, birthdays, tiers, referrals, segments, reports, messages to "
+        "customers, outgoing webhooks, long jobs, and what is forgotten in time. A shop without a worker runs it "
+        "from cron; a worker does the same pieces continuously, and both at once do no harm."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -68,36 +147,36 @@ class Command(BaseCommand):
 
 def run(*, merchant: Merchant | None, at: datetime | None) -> Iterator[tuple[str, int]]:
     """Do each piece again and again until a whole round finds nothing; yield what each has done."""
-    for _ in range(MOST_ROUNDS):
+    for number in range(MOST_ROUNDS):
         busy = 0
-        for name, piece in pieces(merchant=merchant, at=at or timezone.now()).items():
-            done = piece()
-            busy += done
-            yield name, done
+        for piece in PIECES:
+            now = at or timezone.now()
+            if piece.is_left_out(merchant, number, now):
+                continue
+            done = _recorded(piece, merchant, now)
+            busy += 0 if piece.is_upkeep else done
+            yield piece.name, done
         if not busy:
             return
 
 
-def pieces(*, merchant: Merchant | None, at: datetime) -> dict[str, Count]:
-    return {
-        "inbox": lambda: inbox.drain(at=at, merchant=merchant).taken,
-        "touchpoints": lambda: journey.relay(at=at, merchant=merchant),
-        "matched": lambda: matching.match_everybody(at=at, merchant=merchant),
-        # Before they expire: what nobody was told of is kept longer.
-        "extended": lambda: fair_expiry.extend_due(at=at, merchant=merchant),
-        "expiry": lambda: expiry.run(at=at, merchant=merchant),
-        "birthdays": lambda: bonuses.give_birthdays(at=at, merchant=merchant),
-        "tier_sets": lambda: tier_reviews.publish_due(at=at, merchant=merchant),
-        "tiers": lambda: tier_reviews.review_due(at=at, merchant=merchant),
-        "changes": lambda: changes.follow(at=at),
-        "segments": lambda: segments.refresh_due(at=at, merchant=merchant),
-        "points": lambda: points.roll_up_all(at=at, merchant=merchant),
-        "reports": lambda: snapshots.refresh_due(at=at, merchant=merchant),
-        "webhooks": lambda: outbox.send_due(at=at, merchant=merchant),
-        "flow_dates": lambda: flows.scan_due(at=at, merchant=merchant),
-        "flows": lambda: flows.step_due(at=at, merchant=merchant),
-        "messages": lambda: messages.send_due(at=at, merchant=merchant),
-    }
+def _recorded(piece: Piece, merchant: Merchant | None, at: datetime) -> int:
+    """Do a piece once. What is done for everybody counts as a run of its task: the timetable's page shows it."""
+    if merchant is not None:
+        return piece.act(at=at, merchant=merchant)
+    began = time.monotonic()
+    error = "interrupted"
+    done = 0
+    try:
+        done = piece.act(at=at, merchant=None)
+        error = ""
+    except Exception as broken:
+        error = f"{type(broken).__name__}: {broken}".split("\n")[0]
+        raise
+    finally:
+        seconds = time.monotonic() - began
+        periodic.end(periodic.Run(piece.task, at, timezone.now(), seconds, done, error))
+    return done
 
 
 def moment(text: str) -> datetime | None:

@@ -18,7 +18,7 @@ class Command(BaseCommand):
     help = (
         "Write a merchant with its program, customers, points and history into one open file (see "
         "docs/guides/open-file.md). It holds everything about everybody, codes of vouchers too: keep it like a "
-        "backup. For operators only; staff have no such page."
+        "backup. Of the staff only owners can make it, as a long job."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

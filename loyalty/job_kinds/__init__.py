@@ -1,0 +1,1 @@
+"""Kinds of long jobs that this room knows, one file each: see merchants/jobs.py."""
