@@ -46,6 +46,7 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
     "referral.rejected": ("referral", "role", "points"),
     "referral.rewarded": ("referral", "role", "points"),
     "reward.redeemed": ("redemption", "reward", "reward_id", "kind", "points"),
+    "survey.answered": ("survey", "answer", "score", "band", "is_unhappy", "has_comment"),
     "tier.changed": ("from", "to"),
     "tier.warned": ("tier", "to_stay", "until"),
     "voucher.cancelled": ("voucher", "name"),

@@ -12,6 +12,8 @@ from customers.models import Referral, Segment
 from engagement import gallery, messages, subscriptions
 from engagement.messages import Draft
 from engagement.models import ChannelSettings, FlowRun, Holdout, SendingLimits, Template
+from engagement.surveys import answering
+from engagement.surveys.answering import Said
 from lib import db
 from lib.admin import path_to_merchant, within
 from loyalty import holds, households, members, merges, purchases, refunds
@@ -23,6 +25,7 @@ from merchants.models import Store
 from rewards import gift_cards, perks, pools, redemptions, vouchers
 from rewards.models import CodePool
 from tests.cast import staff_of
+from tests.engagement.asking import ask, invite
 from tests.rewards.conftest import put_up
 from tests.rewards.giving import WELCOME, promise, relay
 
@@ -88,6 +91,7 @@ def next_door(bar_nilo, bo, noon):
     )  # fmt: skip
     _talks(bar_nilo, bo, noon)
     _gives(bar_nilo, bo, noon)
+    _asks(bar_nilo, bo, noon)
     return bar_nilo
 
 
@@ -134,6 +138,13 @@ def _gives(bar_nilo, bo, noon):
         customer=bo,
     )
     give_flows(bar_nilo, bo, noon)
+
+
+def _asks(bar_nilo, bo, noon):
+    """What the shop asks, and an answer that only its own staff may read."""
+    survey = ask(bar_nilo, name="Nilo asks")
+    said = Said(2, "Nilo was loud")
+    answering.answer(invitation=invite(survey, bo, noon), said=said, at=noon)
 
 
 def scoped_models():
