@@ -57,8 +57,6 @@ def answer(*, invitation: SurveyInvitation, said: Said, at: datetime) -> SurveyA
     :raises SurveyClosed: its time is over, or the survey is off
     :raises InvalidAnswer: the score is none of the scale's, or words are missing
     """
-    # The race: two taps at once, of which only one may become the answer.
-    SurveyInvitation.objects.select_for_update().get(pk=invitation.pk)
     first = SurveyAnswer.objects.filter(invitation=invitation).first()
     if first is not None:
         if _differ(first, _row(invitation.survey, said, at=at)):
@@ -165,7 +163,8 @@ def _keep(customer: Customer, survey: Survey, row: dict[str, Any], *, at: dateti
     db.insert(SurveyAnswer, [full], on_conflict="DO NOTHING")
     kept = SurveyAnswer.objects.filter(pk=full["id"]).first()
     if kept is None:
-        raise db.Again  # another one told it with the same reference meanwhile
+        # The race: two taps, or two tills with one reference. One is kept, the other one looks again.
+        raise db.Again
     journey.note(
         customer=customer,
         kind=ANSWERED,
