@@ -110,6 +110,7 @@ PROGRAM_SECTIONS = [
     "connectors.webhooks_section.SECTION",
     "customers.segment_section.SECTION",
     "rewards.program_section.SECTION",
+    "engagement.surveys.section.SECTION",
     "engagement.program_section.SECTION",
 ]
 

@@ -49,7 +49,7 @@ Texts: Any = type(
 )
 
 
-class SurveyForm(OneMerchantForm, Texts):  # type: ignore[misc]
+class SurveyForm(OneMerchantForm, Texts):
     kind = forms.ChoiceField(label=_("Kind"), choices=list)
 
     class Meta:
@@ -59,7 +59,7 @@ class SurveyForm(OneMerchantForm, Texts):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
         if "kind" in self.fields:
-            self.fields["kind"].choices = [(kind, one.label) for kind, one in sorted(KINDS.load().items())]
+            self.fields["kind"].choices = [(kind, one.label) for kind, one in sorted(KINDS.load().items())]  # type: ignore[attr-defined]
         for code, _name in settings.LANGUAGES:
             said = self.instance.texts.get(code, {})
             for name in PARTS:

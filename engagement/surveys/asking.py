@@ -46,7 +46,7 @@ def words(survey: Survey, language: str) -> Words:
     """Return a survey's words in this language; else in the merchant's, in English, or in any it has."""
     texts: dict[str, Any] = survey.texts
     wanted = (language.partition("-")[0], survey.merchant.language.partition("-")[0], LANGUAGE, *texts)
-    said = next((texts[one] for one in wanted if texts.get(one, {}).get("question")), {})
+    said: dict[str, Any] = next((texts[one] for one in wanted if texts.get(one, {}).get("question")), {})
     return Words(said.get("question", ""), said.get("thanks", ""), tuple(said.get("choices", ())))
 
 
