@@ -275,6 +275,7 @@ class Program(Part):
     rewards: Any = None
     segments: Any = None
     flows: Any = None
+    surveys: Any = None
 
 
 class ProgramFile(Part):

@@ -228,7 +228,7 @@ class SurveyAnswerAdmin(FactAdmin):
 
     menu, menu_order, icon = "engagement", 16, "rate_review"
     list_display = ["survey", "shown_score", "shown_comment", "customer", "channel", "state", "at"]
-    list_select_related = ["survey", "customer"]
+    list_select_related = ["survey__merchant", "customer"]
     list_filter = ["state", "is_unhappy", "band", "channel", "survey"]
     search_fields = ["comment"]
     actions = ["mark_read", "mark_answered"]
@@ -252,9 +252,6 @@ class SurveyAnswerAdmin(FactAdmin):
     @admin.display(description=_("Customer"))
     def shown_customer(self, row: SurveyAnswer) -> str:
         return link_to(row.customer)
-
-    def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).select_related("survey__merchant")
 
     def has_handle_permission(self, request: HttpRequest) -> bool:
         return self.may(request, "change")

@@ -17,8 +17,8 @@ program:
 """
 SURVEYS = """\
   surveys:
-    - {id: recommend, name: Recommend, kind: nps, question: {en: How likely?, pt: Recomenda?}, thanks: {en: Thanks}}
-    - {id: best, name: Best, kind: choice, question: {en: What?}, choices: {en: [Cake, Tea]}, comment: false}
+    - {id: recommend, name: Recommend, kind: nps, question: {en: "How likely?", pt: "Recomenda?"}, thanks: {en: Thanks}}
+    - {id: best, name: Best, kind: choice, question: {en: "What?"}, choices: {en: [Cake, Tea]}, comment: false}
 """
 
 
