@@ -76,7 +76,7 @@ AUTH_USER_MODEL = "merchants.Staff"
 # there wants it: where nobody does, nothing is kept for the relay.
 TOUCHPOINT_LISTENERS: list[tuple[str, tuple[str, ...]] | tuple[str, tuple[str, ...], str]] = [
     ("loyalty.members.on_contacts", ("identifier.verified", "customer.converted")),
-    ("loyalty.bonuses.on_touchpoints", ("told",)),
+    ("loyalty.bonuses.on_touchpoints", ("told", "survey.answered")),
     ("engagement.optins.on_consents", ("consent.given",)),
     ("loyalty.referrals.on_sales", ("customer.converted", "purchase.refunded", "purchase.voided")),
     ("connectors.outbox.queue_for", tuple(PUBLIC), "connectors.endpoints.is_wanted"),
@@ -113,6 +113,7 @@ PERSONAL_DATA = [
     "connectors.personal_data.HOLDINGS",
     "engagement.personal_data.HOLDINGS",
     "engagement.flows.holdings.HOLDINGS",
+    "engagement.surveys.holdings.HOLDINGS",
     "rewards.personal_data.HOLDINGS",
     "loyalty.personal_data.HOLDINGS",
     "customers.personal_data.HOLDINGS",
@@ -125,6 +126,7 @@ PROGRAM_SECTIONS = [
     "connectors.webhooks_section.SECTION",
     "customers.segment_section.SECTION",
     "rewards.program_section.SECTION",
+    "engagement.surveys.section.SECTION",
     "engagement.program_section.SECTION",
     "insights.journey_section.SECTION",
 ]

@@ -59,6 +59,7 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
     "reward.redeemed": ("redemption", "reward", "reward_id", "kind", "points"),
     "segment.entered": ("segment", "id"),
     "segment.left": ("segment", "id"),
+    "survey.answered": ("survey", "answer", "score", "band", "is_unhappy", "has_comment"),
     "tier.changed": ("from", "to"),
     "tier.warned": ("tier", "to_stay", "until"),
     "voucher.cancelled": ("voucher", "name"),

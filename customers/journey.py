@@ -21,7 +21,7 @@ Row = dict[str, Any]
 OURS = (
     *("bonus.", "consent.", "customer.", "flow.", "gift_card.", "hold.", "household.", "identifier."),
     *("message.", "perk.", "points.", "purchase.", "redemption.", "referral.", "refund.", "reward."),
-    *("segment.", "tier.", "voucher."),
+    *("segment.", "survey.", "tier.", "voucher."),
 )
 
 _is_history: ContextVar[bool] = ContextVar("is_history", default=False)

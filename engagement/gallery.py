@@ -6,8 +6,9 @@ from pathlib import Path
 
 from engagement import flows
 from engagement.flows import document
-from engagement.flows.document import Document
+from engagement.flows.document import Document, every
 from engagement.models import Flow
+from engagement.surveys import ready
 from lib import marked_yaml
 from lib.errors import NotFound
 from merchants.models import Merchant
@@ -47,4 +48,6 @@ def copy(*, merchant: Merchant, slug: str, at: datetime, by: str) -> Flow:
     if wanted is None:
         raise UnknownFlow(f"There is no ready-made flow {slug!r}.")
     mine = Flow.objects.filter(merchant=merchant, slug=slug).first()
+    for code in {step.message.survey for _, step in every(wanted.steps) if step.message}:
+        ready.ensure(merchant=merchant, code=code or "")
     return mine or flows.publish(merchant=merchant, wanted=wanted, at=at, by=by)

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from engagement import claims, deciding, subscriptions, templates
 from engagement.channels import CHANNELS
@@ -16,6 +16,8 @@ from engagement.channels.base import InDoubt, Letter, Line, NotTaken, Refused
 from engagement.claims import Outcome
 from engagement.deciding import Facts, Later, Send
 from engagement.models import Message
+from engagement.surveys import asking
+from engagement.surveys.asking import UnknownSurvey
 from engagement.templates import InvalidTemplate, Own, Rendered, UnknownTemplate
 from lib import secrets
 from merchants.models import Merchant
@@ -102,7 +104,7 @@ class _Round:
         at = self.clock.now()
         try:
             rendered = self._render(message, send)
-        except (InvalidTemplate, UnknownTemplate) as error:
+        except (InvalidTemplate, UnknownTemplate, UnknownSurvey) as error:
             claims.fail(message, error=str(error), at=at)
             self.settled += 1
             return
@@ -118,7 +120,18 @@ class _Round:
             own = self.texts[message.merchant_id] = templates.of(message.merchant)
         has_way_out = send.consent and message.purpose != "transactional"
         values = {**message.data, **(subscriptions.links(message) if has_way_out else {})}
+        if survey := values.pop(asking.ASKS, ""):
+            values |= self._asked(message, send, survey)
         return templates.render(message.template, send.customer, values, channel=message.channel, own=own)
+
+    def _asked(self, message: Message, send: Send, survey: str) -> dict[str, Any]:
+        return asking.values(
+            code=survey,
+            customer=send.customer,
+            key=f"message:{message.public_id}",
+            channel=message.channel,
+            at=self.clock.now(),
+        )
 
     def _decide_anew(self, message: Message) -> None:
         """Something came between the decision and the start: an unsubscription, another worker's message."""

@@ -276,6 +276,7 @@ class Program(Part):
     segments: Any = None
     flows: Any = None
     journey: Any = None
+    surveys: Any = None
 
 
 class ProgramFile(Part):

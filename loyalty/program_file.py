@@ -17,7 +17,7 @@ from loyalty.program_rows import Wanted
 from loyalty.program_sections import sections
 from merchants.models import Merchant
 
-OF_OTHER_ROOMS = {"connections", "flows", "journey", "rewards", "segments", "webhooks"}
+OF_OTHER_ROOMS = {"connections", "flows", "journey", "rewards", "segments", "surveys", "webhooks"}
 
 
 class NoMerchant(NotFound):

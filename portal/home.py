@@ -1,5 +1,6 @@
 """The first page: who is not signed in is asked to, a member sees the balance and what will become of it."""
 
+from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from engagement import inbox
+from engagement.surveys import asking
 from loyalty import balances, programs
 from loyalty.plan import Plan
 from portal import benefits, history, sign_in, words
@@ -37,6 +39,7 @@ def page(visit: Visit) -> HttpResponse:
         plan=plan,
         balance=balance,
         worth=worth(plan, balance["available"]),
+        asked=_asked(visit, at=now),
         unread=inbox.count_unread(customer=visit.customer),
         level=level(plan, balance["tier"], locale=visit.locale),
         benefits=benefits.card(visit, plan, balance["tier"], at=now),
@@ -44,6 +47,17 @@ def page(visit: Visit) -> HttpResponse:
         expiring=balance["expiring"][:SHOWN_DATES],
         movements=history.latest(visit, plan=plan, limit=LATEST),
     )
+
+
+def _asked(visit: Visit, *, at: datetime) -> dict[str, str] | None:
+    """Return the question that waits for this customer, and where it is answered."""
+    waiting = asking.waiting(customer=visit.member, at=at)
+    if waiting is None:
+        return None
+    return {
+        "question": asking.words(waiting.survey, visit.language).question,
+        "token": asking.token(waiting),
+    }
 
 
 def worth(plan: Plan, points: int) -> int:

@@ -5,6 +5,7 @@ from django.urls import path
 from portal import (
     brand,
     choices,
+    feedback,
     front,
     history,
     home,
@@ -41,6 +42,7 @@ urlpatterns = [
     path("<slug:slug>/household/leave", household.leave, name="household_leave"),
     path("<slug:slug>/household/points", household.points, name="household_points"),
     path("<slug:slug>/inbox", inbox.page, name="inbox"),
+    path("<slug:slug>/feedback/<str:token>", feedback.page, name="feedback"),
     path("<slug:slug>/stop/<str:token>", choices.stop, name="stop"),
     path("<slug:slug>/confirm/<str:token>", choices.confirm, name="confirm"),
     path("<slug:slug>/me", me.page, name="me"),

@@ -29,6 +29,7 @@ KINDS |= {
     "message.sent": _("Message sent"),
     "message.bounced": _("Message came back"),
     "message.complained": _("Message called spam"),
+    "survey.answered": _("Answered a survey"),
     "consent.given": _("Said yes to messages"),
     "consent.withdrawn": _("Said no to messages"),
 }

@@ -179,9 +179,13 @@ class Arm(Part):
 
 
 class Message(Part):
-    """`channels` in the order of preference: the next is taken where one cannot reach the customer."""
+    """
+    `channels` in the order of preference: the next is taken where one cannot reach the customer. The text of
+    one that asks a `survey` knows the customer's own link to it.
+    """
 
     template: Slug
+    survey: Slug | None = None
     channels: tuple[Literal["email", "sms", "push", "inbox"], ...] = Field(("email",), min_length=1)
     purpose: Literal["transactional", "service", "marketing"] = "marketing"
 

@@ -23,6 +23,7 @@ from engagement.flows.plan import GIVING, FlowPlan, Move
 from engagement.flows.runs import BEGUN, HEARD, RunState
 from engagement.messages import Draft
 from engagement.models import Flow, FlowRun, FlowStep, Message
+from engagement.surveys.asking import ASKS
 from lib import db, public_ids
 from merchants.models import Merchant
 
@@ -225,13 +226,18 @@ def _queue(work: Work, run: RunState, move: Move, customer: Customer, channel: s
             key=message_key(run, move.path),
             channel=channel,
             template=message.template,
-            data=work.people.words(customer, run.data),
+            data=_words(work, run, customer, message.survey),
             purpose=message.purpose,
             due_at=work.at,
             flow_run_id=run.id,
             arm=run.arm,
         )
     )
+
+
+def _words(work: Work, run: RunState, customer: Customer, survey: str | None) -> dict[str, Any]:
+    said = {name: value for name, value in run.data.items() if name != ASKS}
+    return work.people.words(customer, said) | ({ASKS: survey} if survey else {})
 
 
 def _webhook(work: Work, ready: FlowPlan, run: RunState, move: Move, customer: Customer) -> str | None:

@@ -87,13 +87,16 @@ def _message(step: Step) -> str:
     assert message is not None
     channels = [CHANNELS[one] for one in message.channels]
     first, others = channels[0], channels[1:]
+    survey = " " + _("It asks the survey %(survey)s.") % {"survey": message.survey} if message.survey else ""
     if not others:
-        return _("Send %(template)s by %(channel)s.") % {"template": message.template, "channel": first}
-    return _("Send %(template)s by %(channel)s, or where that reaches nobody by %(others)s.") % {
+        said = _("Send %(template)s by %(channel)s.") % {"template": message.template, "channel": first}
+        return said + survey
+    said = _("Send %(template)s by %(channel)s, or where that reaches nobody by %(others)s.") % {
         "template": message.template,
         "channel": first,
         "others": ", ".join(others),
     }
+    return said + survey
 
 
 def span(text: str) -> str:

@@ -12,12 +12,16 @@ limits are the merchant's configuration and are edited; messages and suppression
 `Flow` is an automated conversation, published in versions (`FlowVersion`) of which each run keeps its own.
 `FlowRun` is one customer in one flow about one thing, its state in the row: which step, due when. `FlowStep`
 keeps what each step did, once. `Holdout` is the share of customers whom no marketing flow reaches.
+
+`Survey` is one question. A `SurveyInvitation` is the link that lets one customer answer it once, a
+`SurveyAnswer` what they said, with what staff did about it.
 """
 
 from engagement.models.channel import ChannelSettings, SendingLimits
 from engagement.models.flow import Flow, FlowRun, FlowStep, FlowVersion, Holdout
 from engagement.models.message import Message
 from engagement.models.reach import OptIn, Suppression
+from engagement.models.survey import Survey, SurveyAnswer, SurveyInvitation
 from engagement.models.template import Template
 
 __all__ = [
@@ -31,5 +35,8 @@ __all__ = [
     "OptIn",
     "SendingLimits",
     "Suppression",
+    "Survey",
+    "SurveyAnswer",
+    "SurveyInvitation",
     "Template",
 ]

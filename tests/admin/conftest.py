@@ -13,6 +13,8 @@ from customers.models import Referral, Segment
 from engagement import gallery, messages, subscriptions
 from engagement.messages import Draft
 from engagement.models import ChannelSettings, FlowRun, Holdout, SendingLimits, Template
+from engagement.surveys import answering
+from engagement.surveys.answering import Said
 from insights import points, rehearsal, snapshots
 from insights.models import JourneyStages
 from lib import db
@@ -26,6 +28,7 @@ from merchants.models import Store
 from rewards import gift_cards, perks, pools, redemptions, vouchers
 from rewards.models import CodePool
 from tests.cast import staff_of
+from tests.engagement.asking import ask, invite
 from tests.merchants.jobbing import balances, start
 from tests.rewards.conftest import put_up
 from tests.rewards.giving import WELCOME, promise, relay
@@ -94,6 +97,7 @@ def next_door(bar_nilo, bo, noon):
     _talks(bar_nilo, bo, noon)
     _gives(bar_nilo, bo, noon)
     JourneyStages.objects.create(merchant=bar_nilo, kinds={"awareness": ["nilo.seen"]})
+    _asks(bar_nilo, bo, noon)
     return bar_nilo
 
 
@@ -147,6 +151,13 @@ def _gives(bar_nilo, bo, noon):
     give_flows(bar_nilo, bo, noon)
     points.roll_up(merchant=bar_nilo, at=noon)
     snapshots.refresh(merchant=bar_nilo, at=noon)
+
+
+def _asks(bar_nilo, bo, noon):
+    """What the shop asks, and an answer that only its own staff may read."""
+    survey = ask(bar_nilo, name="Nilo asks")
+    said = Said(2, "Nilo was loud")
+    answering.answer(invitation=invite(survey, bo, noon), said=said, at=noon)
 
 
 def scoped_models():

@@ -19,6 +19,7 @@ from merchants.models import SCOPES
 from rewards import codes, vouchers
 from tests.api.conftest import V1
 from tests.cast import client_of
+from tests.engagement.asking import ask
 from tests.rewards.conftest import put_up
 
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -99,6 +100,8 @@ BODIES = {
     ("get", "reports/churn"): None,
     ("get", "segments/<str:segment>/members"): None,
     ("get", "tiers"): None,
+    ("get", "surveys"): None,
+    ("post", "surveys/<str:survey>/answers"): {"customer": "CUSTOMER", "score": 9, "reference": "S-9"},
     ("post", "touchpoints"): {"customer": "CUSTOMER", "kind": "page.viewed"},
     ("get", "vouchers/<str:code>"): None,
     ("post", "vouchers/<str:code>/redeem"): {"reference": "U-9"},
@@ -128,7 +131,14 @@ IN_BODY = [
     if body and "CUSTOMER" in str(body) and name[1] != "batches" and "<" not in name[1]
 ]
 NOBODYS = re.compile("<str:([a-z]+)>")
-PREFIXES = {"merge": "mrg", "hold": "hld", "household": "hsh", "endpoint": "whe", "delivery": "whd"}
+PREFIXES = {
+    "merge": "mrg",
+    "hold": "hld",
+    "household": "hsh",
+    "endpoint": "whe",
+    "delivery": "whd",
+    "survey": "srv",
+}
 # What another system calls somebody is the caller's own word: it names nobody else's object.
 IN_PATH = [name for name in BODIES if "<" in name[1] and "<str:external_id>" not in name[1]]
 
@@ -179,6 +189,12 @@ def grouped(cafe, noon):
 
 
 @pytest.fixture
+def asked(cafe):
+    """A survey of the café."""
+    return ask(cafe)
+
+
+@pytest.fixture
 def code(till, ana, cafe, noon):
     """The code of a voucher and of a gift card of the café: two rows, one code would be a coincidence."""
     voucher = db.command(vouchers.issue)(
@@ -196,7 +212,7 @@ def told(cafe, noon):
 
 
 @pytest.fixture
-def send(ana, sold, merged, held, home, redeemed, grouped, code, told):
+def send(ana, sold, merged, held, home, redeemed, grouped, code, told, asked):
     """`send(client, name)` makes a call that speaks of Ana and of what was done for her."""
 
     def fill(body):
@@ -214,7 +230,7 @@ def send(ana, sold, merged, held, home, redeemed, grouped, code, told):
         path = path.replace("<str:household>", home["id"])
         path = path.replace("<str:redemption>", redeemed["id"])
         path = path.replace("<str:endpoint>", told[0].public_id).replace("<str:delivery>", told[1].public_id)
-        path = path.replace("<str:segment>", grouped.public_id)
+        path = path.replace("<str:segment>", grouped.public_id).replace("<str:survey>", asked.public_id)
         path = path.replace("<str:code>", code.get(path.split("/")[0], ""))
         query = "?q=4000000001" if path.endswith("lookup") else ""
         return getattr(client, method)(f"{V1}/{path}{query}", fill(BODIES[name]), format="json")

@@ -29,7 +29,7 @@ def test_all_that_a_shop_needs_is_there():
     assert set(FLOWS) == {
         "welcome", "points-earned", "monthly-balance", "reward-affordable", "points-expiring-30",
         "points-expiring-7", "tier-reached", "tier-at-risk", "birthday", "abandoned-basket", "win-back",
-        "referral-status", "review-request", "refund-notice",
+        "referral-status", "review-request", "refund-notice", "feedback", "unhappy-follow-up",
     }  # fmt: skip
 
 
