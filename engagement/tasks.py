@@ -5,7 +5,7 @@ import time
 from celery import shared_task
 from django.utils import timezone
 
-from engagement import fair_expiry, flows, messages
+from engagement import fair_expiry, flows, measuring, messages, recipients
 
 LINGER_SECONDS = 0.3
 MOST_SECONDS = 60.0
@@ -51,3 +51,17 @@ def scan() -> None:
 def extend() -> None:
     """Keep points longer whose notices reached nobody, before they expire."""
     fair_expiry.extend_due(at=timezone.now())
+
+
+@shared_task
+def write_recipients() -> None:
+    """Write who is told of campaigns, a chunk of each in turn, for half a minute at most: the next sweep goes on."""
+    ends = time.monotonic() + MOST_SECONDS / 2
+    while time.monotonic() < ends and recipients.write_due(at=timezone.now()):
+        pass
+
+
+@shared_task
+def measure() -> None:
+    """Sum up what experiments and campaigns have come to."""
+    measuring.measure_due(at=timezone.now())

@@ -12,16 +12,26 @@ limits are the merchant's configuration and are edited; messages and suppression
 `Flow` is an automated conversation, published in versions (`FlowVersion`) of which each run keeps its own.
 `FlowRun` is one customer in one flow about one thing, its state in the row: which step, due when. `FlowStep`
 keeps what each step did, once. `Holdout` is the share of customers whom no marketing flow reaches.
+
+`Campaign` is something said once to many. Its arms are an `Experiment`, its recipients the experiment's
+`Assignment`s: who is in which arm, by which channel, or why not. An experiment may also stand alone, asked
+by a till or a shop. `ExperimentDay` keeps the sums of each arm, day by day.
 """
 
+from engagement.models.campaign import Campaign
 from engagement.models.channel import ChannelSettings, SendingLimits
+from engagement.models.experiment import Assignment, Experiment, ExperimentDay
 from engagement.models.flow import Flow, FlowRun, FlowStep, FlowVersion, Holdout
 from engagement.models.message import Message
 from engagement.models.reach import OptIn, Suppression
 from engagement.models.template import Template
 
 __all__ = [
+    "Assignment",
+    "Campaign",
     "ChannelSettings",
+    "Experiment",
+    "ExperimentDay",
     "Flow",
     "FlowRun",
     "FlowStep",
