@@ -78,7 +78,7 @@ def save(*, campaign: Campaign, question: Question, at: datetime, by: str = "") 
     :raises CampaignMoved: it is scheduled or begun: what is said then stays as it is
     :raises CampaignIncomplete: it has no text, or no way to reach anybody
     """
-    _check(campaign)
+    check(campaign)
     if campaign._state.adding:
         campaign.created_at = at
         campaign.experiment = Experiment(merchant_id=campaign.merchant_id, created_at=at)
@@ -95,7 +95,12 @@ def save(*, campaign: Campaign, question: Question, at: datetime, by: str = "") 
     return campaign
 
 
-def _check(campaign: Campaign) -> None:
+def check(campaign: Campaign) -> None:
+    """
+    Refuse a campaign that could not be sent.
+
+    :raises CampaignIncomplete: the faults say what is missing
+    """
     faults = []
     if not campaign.channels or set(campaign.channels) - set(reach.ways()):
         faults.append(Fault("/channels", "unknown_channel", _("Choose how customers are reached.")))

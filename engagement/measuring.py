@@ -207,23 +207,25 @@ def judged(found: dict[str, dict[str, Sums]], *, shares: dict[str, float]) -> Ou
     return Outcome(arms, base, experiments.skew(sizes, list(shares.values())))
 
 
-def of_flow(flow: Flow, *, days: int) -> dict[str, Sums]:
+def of_flow(flow: Flow, *, days: int) -> ArmResult | None:
     """
-    Return what the customers of a flow were worth since they first started it, those held out apart.
+    Return what a flow changed: all who started it against those held out. None when nobody was.
 
-    One statement, over all who ever started: for a page, not for a hot path.
+    Counted from somebody's first start. One statement over all who ever started: for a page.
     """
-    zone = flow.merchant.zone
-    day = (
-        f"CAST(MIN(r.started_at) AT TIME ZONE '{zone.key}' AS date)"
-        if db.is_postgres()
-        else "date(MIN(r.started_at))"
-    )
+    merchant = flow.merchant
+    is_zoned = db.is_postgres()
+    day = "CAST(MIN(r.started_at) AT TIME ZONE %s AS date)" if is_zoned else "date(MIN(r.started_at))"
     people = (
-        f"SELECT MAX(CASE WHEN r.state = 'held_out' THEN '{HOLDOUT}' ELSE 'told' END) AS arm, r.customer_id, "
+        f"SELECT MAX(CASE WHEN r.state = 'held_out' THEN '{HOLDOUT}' ELSE '' END) AS arm, r.customer_id, "
         f"{day} AS assigned_on, MIN(r.started_at) AS assigned_at, MIN(r.started_at) AS until "
         "FROM engagement_flowrun r WHERE r.merchant_id = %s AND r.flow_id = %s GROUP BY r.customer_id",
-        [flow.merchant_id, flow.pk],
+        [*([merchant.timezone] if is_zoned else []), merchant.pk, flow.pk],
     )
-    text, params = _sums(people, merchant=flow.merchant, goal="", days=days)
-    return {arm: Sums(*numbers) for metric, arm, *numbers in db.ask(text, params).rows if metric == REVENUE}
+    text, params = _sums(people, merchant=merchant, goal="", days=days)
+    rows = db.ask(text, params).rows
+    worth = {arm: Sums(*numbers) for metric, arm, *numbers in rows if metric == REVENUE}
+    if HOLDOUT not in worth or "" not in worth:
+        return None
+    told, held = worth[""], worth[HOLDOUT]
+    return ArmResult("", Rate(0, told.n), told.mean, revenue=experiments.compare_sums(told, held))
