@@ -159,7 +159,7 @@ def _told_before(campaign: Campaign, people: Sequence[Customer]) -> set[int]:
     rows = Assignment.objects.filter(
         experiment=campaign.experiment_id, customer__merged_into__in=[one.pk for one in people]
     )
-    return set(rows.values_list("customer__merged_into", flat=True))
+    return {number for number in rows.values_list("customer__merged_into", flat=True) if number is not None}
 
 
 def _is_sent(way: Way) -> bool:

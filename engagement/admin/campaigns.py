@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.widgets import AdminSplitDateTime
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -76,14 +77,12 @@ class CampaignForm(OneMerchantForm):
             dress_input(self.fields[name].widget)
         self.initial.setdefault("ways", row.channels or ["email"])
         if row.arms:
-            self.initial |= {"text": row.arms[0]["template"]}
+            self.initial.update({"text": row.arms[0]["template"]})
             if len(row.arms) > 1:
-                self.initial |= {
-                    "other_text": row.arms[1]["template"],
-                    "other_percent": row.arms[1]["weight"],
-                }
+                other = row.arms[1]
+                self.initial.update({"other_text": other["template"], "other_percent": other["weight"]})
             asked = row.experiment
-            self.initial |= {"goal": asked.goal, "days": asked.days, "holdout": asked.holdout}
+            self.initial.update({"goal": asked.goal, "days": asked.days, "holdout": asked.holdout})
 
     def _post_clean(self) -> None:
         super()._post_clean()
@@ -116,7 +115,7 @@ def _is_text(name: str, merchant: int) -> bool:
 
 class StartForm(forms.Form):
     starts_at = forms.SplitDateTimeField(
-        label=_("Begins"), required=False, help_text=_("Empty: now."), widget=admin.widgets.AdminSplitDateTime
+        label=_("Begins"), required=False, help_text=_("Empty: now."), widget=AdminSplitDateTime
     )
 
 

