@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from connectors import inbox, outbox
 from customers import changes, journey, segments
-from engagement import fair_expiry, flows, messages, recipients
+from engagement import fair_expiry, flows, measuring, messages, recipients
 from loyalty import bonuses, expiry, matching, tier_reviews
 from merchants.models import Merchant
 
@@ -93,6 +93,7 @@ def pieces(*, merchant: Merchant | None, at: datetime) -> dict[str, Count]:
         "webhooks": lambda: outbox.send_due(at=at, merchant=merchant),
         "flow_dates": lambda: flows.scan_due(at=at, merchant=merchant),
         "flows": lambda: flows.step_due(at=at, merchant=merchant),
+        "experiments": lambda: measuring.measure_due(at=at, merchant=merchant),
         "campaigns": lambda: recipients.write_due(at=at, merchant=merchant),
         "messages": lambda: messages.send_due(at=at, merchant=merchant),
     }
