@@ -24,6 +24,7 @@ GOAL, REVENUE = "goal", "revenue"
 EVERY = timedelta(minutes=30)
 # Days after the last one that counts in which late purchases and refunds still come in.
 LATE = timedelta(days=3)
+LONGEST = timedelta(days=365) + LATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,9 @@ class Outcome:
 
 def measure_due(*, at: datetime, merchant: Merchant | None = None) -> int:
     """Sum up the experiments that are due; return how many were."""
-    rows = Experiment.objects.filter(Q(measured_at__isnull=True) | Q(measured_at__lte=at - EVERY))
+    rows = Experiment.objects.filter(Q(measured_at__isnull=True) | Q(measured_at__lte=at - EVERY)).exclude(
+        Q(ended_at__lt=at - LONGEST) | Q(campaign__ended_at__lt=at - LONGEST)
+    )
     if merchant is not None:
         rows = rows.filter(merchant=merchant)
     count = 0

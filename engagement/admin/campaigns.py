@@ -5,7 +5,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.contrib.admin.widgets import AdminSplitDateTime
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -17,7 +16,7 @@ from engagement import campaigns, letters, measuring, reach, recipients, templat
 from engagement.admin import telling
 from engagement.campaigns import CampaignIncomplete, Question
 from engagement.models import Campaign, Experiment, Message, Template
-from lib.admin import ConfigAdmin, Door, OneMerchantForm, dress_input
+from lib.admin import ConfigAdmin, Door, OneMerchantForm, dress, dress_input
 from merchants.models import Merchant
 
 State = Campaign.State
@@ -114,8 +113,11 @@ def _is_text(name: str, merchant: int) -> bool:
 
 
 class StartForm(forms.Form):
-    starts_at = forms.SplitDateTimeField(
-        label=_("Begins"), required=False, help_text=_("Empty: now."), widget=AdminSplitDateTime
+    starts_at = forms.DateTimeField(
+        label=_("Begins"),
+        required=False,
+        help_text=_("Empty: now."),
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
     )
 
 
@@ -189,7 +191,7 @@ class CampaignAdmin(ConfigAdmin):
 
     def start_view(self, request: HttpRequest, campaign: Campaign) -> HttpResponse:
         """Ask when, and say first who is reached and who is not."""
-        form = StartForm(request.POST or None)
+        form = dress(StartForm(request.POST if request.method == "POST" else None))
         if request.method == "POST" and form.is_valid():
             at = timezone.now()
             self.attempt(

@@ -32,7 +32,7 @@ def test_a_campaign_is_drawn_up_edited_and_started(desk, cafe, noon):
     assert Experiment.objects.get().days == 9
     page = desk.get(at("start", campaign)).content.decode()
     assert "customers cannot be reached" in page
-    desk.post(at("start", campaign), {"starts_at_0": "", "starts_at_1": ""})
+    desk.post(at("start", campaign), {"starts_at": ""})
     assert Campaign.objects.get().state == "scheduled"
     assert desk.post(at("change", campaign), {**FORM, "days": "3"}).status_code == 403
 
