@@ -110,7 +110,9 @@ def _judged(text: str, one: Comparison) -> str:
 
 
 def _p(one: Comparison | None) -> str:
-    return "–" if one is None or one.lasting_p is None else f"{one.lasting_p:.3f}"
+    if one is None or one.lasting_p is None:
+        return "–"
+    return "< 0.001" if one.lasting_p < 0.001 else f"{one.lasting_p:.3f}"
 
 
 def worth(arm: ArmResult | None, *, currency: str) -> str:

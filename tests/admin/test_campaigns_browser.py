@@ -59,4 +59,4 @@ def test_the_pages_of_campaigns_are_clean(page, cafe, noon, owner):
     page.fill("[name=name]", "Winter")
     page.fill("[name=text]", "no-such-text")
     page.click("[name=_save]")
-    assert "There is no text no-such-text" in page.inner_text("main")
+    assert "There is no text no-such-text" in page.inner_text("body")

@@ -20,8 +20,9 @@ def test_memory_does_not_grow_with_the_recipients(cafe, noon):
     with connection.cursor() as cursor:
         cursor.execute(
             """INSERT INTO customers_customer
-               (id, merchant_id, name, status, birthday, language, referral_code, timezone, created_at)
-               SELECT n, %s, 'Person ' || n, 'active', '', '', n::text, '', now() FROM generate_series(1, %s) AS n""",
+               (id, merchant_id, name, status, birthday, language, referral_code, timezone, written, created_at)
+               SELECT n, %s, 'Person ' || n, 'active', '', '', n::text, '', '{}', now()
+               FROM generate_series(1, %s) AS n""",
             [cafe.pk, MANY],
         )
     launch(cafe, noon, channels=["inbox"], purpose="service", holdout=10)
