@@ -14,7 +14,7 @@ NAMED = {"messages": "messages_smtp_per_second"}
 NAMES = (
     *("purchase_http", "redemption_http", "batch_http", "inbox_drain", "import", "webhook_accept"),
     *("balance_read", "pool", "one_account", "messages", "flow_steps_per_second", "growth", "segments"),
-    *("reports", "journeys"),
+    *("campaign_recipients_per_second", "reports", "journeys"),
 )
 
 

@@ -18,7 +18,7 @@ import orjson
 from django.core.management import call_command
 from django.db import transaction
 
-from bench import load, mailing, stepping, web
+from bench import campaigning, load, mailing, stepping, web
 from bench.crowd import race, with_fifty_tills
 from bench.limits import Limits
 from bench.place import ROOT, Place
@@ -294,6 +294,11 @@ class Measures:
         """Runs that are due at once in one flow, and a few in a newer one, moved by one process."""
         rates = [stepping.run(self.shop, many=round(4_000 * self.seconds)) for _ in range(self.rounds)]
         self.results.rates["flow_steps_per_second"] = statistics.median(rates)
+
+    def campaign_recipients_per_second(self) -> None:
+        """A campaign to all members: recipients and their messages written by one process."""
+        rates = [campaigning.run(self.shop) for _ in range(self.rounds)]
+        self.results.rates["campaign_recipients_per_second"] = statistics.median(rates)
 
     def imports(self) -> None:
         """`manage.py import_purchases` of a CSV file."""

@@ -69,6 +69,8 @@ def table(results: Results) -> str:
         lines.append(f"{'mails by SMTP':<16}{_number(mails):>10}{_number(alone):>10}{mails / alone:>8.2f}")
     if steps := results.rates.get("flow_steps_per_second"):
         lines.append(f"{'flow steps':<16}{_number(steps):>10}")
+    if told := results.rates.get("campaign_recipients_per_second"):
+        lines.append(f"{'recipients':<16}{_number(told):>10}")
     for name, statements in results.statements.items():
         lines.append(f"{name}: {statements:g} statements in {results.trips[name]:g} round trips")
     return "\n".join(lines)

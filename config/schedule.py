@@ -26,6 +26,8 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "reports": every(600, "insights.tasks.refresh"),
     "messages": every(5, "engagement.tasks.send"),
     "flows": every(5, "engagement.tasks.step"),
+    "recipients of campaigns": every(5, "engagement.tasks.write_recipients"),
+    "experiments": every(600, "engagement.tasks.measure"),
     "dates of flows": every(600, "engagement.tasks.scan"),
     "points nobody was told of": every(6 * 3600, "engagement.tasks.extend"),
     "points": every(60, "loyalty.tasks.settle"),

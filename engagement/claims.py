@@ -52,7 +52,7 @@ def take(*, at: datetime, merchant: Merchant | None, limit: int) -> list[Message
     """
     Take the messages that are due the longest under a lease, and return them.
 
-    What another worker holds is skipped, and what waits for a paused channel stays where it is.
+    What another worker holds is skipped, and what waits for a paused channel or campaign stays where it is.
     """
     ours = "AND m.merchant_id = %s" if merchant is not None else ""
     rows = db.ask(
@@ -60,6 +60,9 @@ def take(*, at: datetime, merchant: Merchant | None, limit: int) -> list[Message
         f"AND (m.claimed_until IS NULL OR m.claimed_until <= %s) {ours} "
         "AND NOT EXISTS (SELECT 1 FROM engagement_channelsettings c WHERE c.merchant_id = m.merchant_id "
         "AND c.kind = m.channel AND c.paused_until > %s) "
+        # One that was on the line when its campaign was paused, and was not taken. All others are due later.
+        "AND (m.campaign_id IS NULL OR NOT EXISTS (SELECT 1 FROM engagement_campaign p "
+        "WHERE p.id = m.campaign_id AND p.state IN ('paused', 'stopped'))) "
         f"ORDER BY m.due_at, m.id LIMIT {int(limit)}" + db.for_update("m", skip_locked=True),
         [at, at, *([merchant.pk] if merchant is not None else []), at],
     ).rows
@@ -103,7 +106,9 @@ def put_off(decided: Sequence[tuple[Message, NotSent | Later]], *, at: datetime)
         }
         for message, decision in decided
     ]
-    db.update(Message, rows, key=["id"], extra=f"AND {_TABLE}.status = 'queued'")
+    # Without a claim it was taken away meanwhile: its campaign is paused, and nothing may make it due again.
+    is_ours = f"AND {_TABLE}.status = 'queued' AND {_TABLE}.claimed_until IS NOT NULL"
+    db.update(Message, rows, key=["id"], extra=is_ours)
 
 
 @db.command

@@ -2,7 +2,7 @@
 
 from customers.erasure import Holding, Traces, deleted, nobody, shown, theirs
 from engagement import deciding
-from engagement.models import Message, OptIn, Suppression
+from engagement.models import Assignment, Message, OptIn, Suppression
 
 
 def _forget_messages(traces: Traces) -> None:
@@ -46,7 +46,16 @@ HOLDINGS = [
         erase=deleted(OptIn),
         export=shown(OptIn, "channel", "purpose", "source", "wording", "asked_at", "confirmed_at"),
     ),
+    Holding(
+        "engagement.Assignment",
+        "Kept: that somebody was in an arm, for the figures. It names a customer who is nobody.",
+        export=shown(Assignment, "experiment__name", "arm", "channel", "reason", "assigned_at"),
+    ),
     *nobody(
+        "engagement.Campaign",
+        "engagement.HistoricalCampaign",
+        "engagement.Experiment",
+        "engagement.ExperimentDay",
         "engagement.Template",
         "engagement.HistoricalTemplate",
         "engagement.ChannelSettings",

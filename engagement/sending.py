@@ -137,7 +137,7 @@ class _Round:
         """Something came between the decision and the start: an unsubscription, another worker's message."""
         at = self.clock.now()
         for fresh in claims.load([message.pk]):
-            if fresh.status != Message.Status.QUEUED:
+            if fresh.status != Message.Status.QUEUED or fresh.claimed_until is None:
                 continue
             found = deciding.decide(fresh, deciding.gather([fresh], at=at), at=at)
             if isinstance(found, Send):

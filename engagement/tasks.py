@@ -5,7 +5,7 @@ import time
 from celery import shared_task
 from django.utils import timezone
 
-from engagement import fair_expiry, flows, messages
+from engagement import fair_expiry, flows, measuring, messages, recipients
 
 LINGER_SECONDS = 0.3
 MOST_SECONDS = 60.0
@@ -53,3 +53,18 @@ def scan() -> int:
 def extend() -> int:
     """Keep points longer whose notices reached nobody, before they expire."""
     return fair_expiry.extend_due(at=timezone.now())
+
+
+@shared_task
+def write_recipients() -> int:
+    """Write who is told of campaigns, a chunk of each in turn, for half a minute at most: the next sweep goes on."""
+    ends, done = time.monotonic() + MOST_SECONDS / 2, 0
+    while time.monotonic() < ends and (some := recipients.write_due(at=timezone.now())):
+        done += some
+    return done
+
+
+@shared_task
+def measure() -> int:
+    """Sum up what experiments and campaigns have come to."""
+    return measuring.measure_due(at=timezone.now())

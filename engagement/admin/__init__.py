@@ -1,5 +1,25 @@
 """The admin of messages: texts, channels and limits are edited; messages and suppressions are read."""
 
-from engagement.admin import channels, customers, flows, messages, suppressions, surveys, templates
+from engagement.admin import (
+    campaigns,
+    channels,
+    customers,
+    experiments,
+    flows,
+    messages,
+    suppressions,
+    surveys,
+    templates,
+)
 
-__all__ = ["channels", "customers", "flows", "messages", "suppressions", "surveys", "templates"]
+__all__ = [
+    "campaigns",
+    "channels",
+    "customers",
+    "experiments",
+    "flows",
+    "messages",
+    "suppressions",
+    "surveys",
+    "templates",
+]

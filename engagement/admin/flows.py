@@ -14,7 +14,8 @@ from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 
 from customers.models import Customer
-from engagement import flows, gallery
+from engagement import flows, gallery, measuring
+from engagement.admin import telling as telling_results
 from engagement.experiments import Comparison
 from engagement.flows import document, preview, results, telling, text
 from engagement.flows.results import Group
@@ -34,6 +35,8 @@ from lib.errors import DomainError
 from merchants.models import Merchant
 
 ADD = "engagement.add_flow"
+# Where a flow has no goal that says how long its effect is looked for.
+DAYS = 30
 EXAMPLE = """\
 id: after-a-visit
 name: After a visit
@@ -206,11 +209,14 @@ class FlowAdmin(ConfigAdmin):
         said = document.read(flow.document) if flow.version else None
         names = {**dict(Message.Status.choices), **dict(Message.Reason.choices)}
         found = results.of(flow)
+        days = said.goal.days if said and said.goal else DAYS
         context = self.page(
             request,
             say("Results: %(flow)s") % {"flow": flow},
             results=found,
             goal=said.goal if said else None,
+            worth=telling_results.worth(measuring.of_flow(flow, days=days), currency=flow.merchant.currency),
+            days=days,
             states=[(label, found.states.get(name, 0)) for name, label in FlowRun.State.choices],
             rows=[_row(group) for group in (found.everybody, *found.arms, found.held_out)],
             sentences=[_between(*pair) for pair in found.between_arms],
@@ -270,22 +276,15 @@ def _row(group: Group) -> dict[str, Any]:
         "people": group.rate.people,
         "reached": group.rate.reached,
         "rate": "–" if group.percent is None else f"{group.percent:.1f} %",
-        "against": "–" if group.against is None else _compared(group.against),
+        "against": telling_results.points(group.against),
     }
-
-
-def _compared(one: Comparison) -> str:
-    if one.difference is None or one.low is None or one.high is None:
-        return say("not enough data")
-    said = f"{100 * one.difference:+.1f} ({100 * one.low:+.1f} … {100 * one.high:+.1f})"
-    return said if one.is_clear else say("%(difference)s: may be chance") % {"difference": said}
 
 
 def _between(name: str, base: str, one: Comparison) -> str:
     return say("Arm %(arm)s against arm %(base)s: %(difference)s.") % {
         "arm": name,
         "base": base,
-        "difference": _compared(one),
+        "difference": telling_results.points(one),
     }
 
 

@@ -15,9 +15,14 @@ keeps what each step did, once. `Holdout` is the share of customers whom no mark
 
 `Survey` is one question. A `SurveyInvitation` is the link that lets one customer answer it once, a
 `SurveyAnswer` what they said, with what staff did about it.
+`Campaign` is something said once to many. Its arms are an `Experiment`, its recipients the experiment's
+`Assignment`s: who is in which arm, by which channel, or why not. An experiment may also stand alone, asked
+by a till or a shop. `ExperimentDay` keeps the sums of each arm, day by day.
 """
 
+from engagement.models.campaign import Campaign
 from engagement.models.channel import ChannelSettings, SendingLimits
+from engagement.models.experiment import Assignment, Experiment, ExperimentDay
 from engagement.models.flow import Flow, FlowRun, FlowStep, FlowVersion, Holdout
 from engagement.models.message import Message
 from engagement.models.reach import OptIn, Suppression
@@ -25,7 +30,11 @@ from engagement.models.survey import Survey, SurveyAnswer, SurveyInvitation
 from engagement.models.template import Template
 
 __all__ = [
+    "Assignment",
+    "Campaign",
     "ChannelSettings",
+    "Experiment",
+    "ExperimentDay",
     "Flow",
     "FlowRun",
     "FlowStep",

@@ -12,7 +12,7 @@ from customers.identifiers import Given
 from customers.models import Referral, Segment
 from engagement import gallery, messages, subscriptions
 from engagement.messages import Draft
-from engagement.models import ChannelSettings, FlowRun, Holdout, SendingLimits, Template
+from engagement.models import ChannelSettings, Experiment, FlowRun, Holdout, SendingLimits, Template
 from engagement.surveys import answering
 from engagement.surveys.answering import Said
 from insights import points, rehearsal, snapshots
@@ -29,6 +29,7 @@ from rewards import gift_cards, perks, pools, redemptions, vouchers
 from rewards.models import CodePool
 from tests.cast import staff_of
 from tests.engagement.asking import ask, invite
+from tests.engagement.campaigning import launch
 from tests.merchants.jobbing import balances, start
 from tests.rewards.conftest import put_up
 from tests.rewards.giving import WELCOME, promise, relay
@@ -53,6 +54,10 @@ def desk(sit_down, owner):
 
 
 def give_flows(merchant, customer, noon):
+    launch(merchant, noon, name="Nilo summer")
+    Experiment.objects.create(
+        merchant=merchant, slug="nilo", name="Nilo offer", arms=[{"name": "A", "weight": 1}], created_at=noon
+    )
     flow = gallery.copy(merchant=merchant, slug="welcome", at=noon, by="test")
     Holdout.objects.create(merchant=merchant, percent=5)
     FlowRun.objects.create(

@@ -14,6 +14,7 @@ from api.door import Door
 from connectors import endpoints, outbox
 from customers import segments
 from customers.models import Segment
+from engagement.models import Experiment
 from lib import db
 from merchants.models import SCOPES
 from rewards import codes, vouchers
@@ -99,6 +100,8 @@ BODIES = {
     ("get", "reports/clv"): None,
     ("get", "reports/churn"): None,
     ("get", "segments/<str:segment>/members"): None,
+    ("get", "experiments/<str:experiment>/arm"): None,
+    ("get", "customers/<str:customer>/receipt-notes"): None,
     ("get", "tiers"): None,
     ("get", "surveys"): None,
     ("post", "surveys/<str:survey>/answers"): {"customer": "CUSTOMER", "score": 9, "reference": "S-9"},
@@ -195,6 +198,13 @@ def asked(cafe):
 
 
 @pytest.fixture
+def tried(cafe, noon):
+    """An experiment of the café."""
+    arms = [{"name": "A", "weight": 1}]
+    return Experiment.objects.create(merchant=cafe, slug="offer", name="Offer", arms=arms, created_at=noon)
+
+
+@pytest.fixture
 def code(till, ana, cafe, noon):
     """The code of a voucher and of a gift card of the café: two rows, one code would be a coincidence."""
     voucher = db.command(vouchers.issue)(
@@ -212,7 +222,7 @@ def told(cafe, noon):
 
 
 @pytest.fixture
-def send(ana, sold, merged, held, home, redeemed, grouped, code, told, asked):
+def send(ana, sold, merged, held, home, redeemed, grouped, code, told, asked, tried):
     """`send(client, name)` makes a call that speaks of Ana and of what was done for her."""
 
     def fill(body):
@@ -232,7 +242,9 @@ def send(ana, sold, merged, held, home, redeemed, grouped, code, told, asked):
         path = path.replace("<str:endpoint>", told[0].public_id).replace("<str:delivery>", told[1].public_id)
         path = path.replace("<str:segment>", grouped.public_id).replace("<str:survey>", asked.public_id)
         path = path.replace("<str:code>", code.get(path.split("/")[0], ""))
+        path = path.replace("<str:experiment>", tried.public_id)
         query = "?q=4000000001" if path.endswith("lookup") else ""
+        query = f"?customer={ana.public_id}" if path.endswith("/arm") else query
         return getattr(client, method)(f"{V1}/{path}{query}", fill(BODIES[name]), format="json")
 
     return make

@@ -35,6 +35,7 @@ def test_a_tiny_run_measures_everything(tmp_path):
     assert found["rates"]["pool"] > 0
     assert found["rates"]["messages_smtp_per_second"] > 0
     assert found["rates"]["flow_steps_per_second"] > 0
+    assert found["rates"]["campaign_recipients_per_second"] > 0
     assert set(found["growth"]) == {"single_1000", "batch_1000"}
     assert found["statements"]["balance_read"] <= 2
     assert found["trips"]["purchase_http"] <= 4

@@ -9,7 +9,7 @@ from customers import consent
 from customers.consent import Choice
 from engagement import messages
 from engagement.messages import Draft
-from engagement.models import Message
+from engagement.models import ChannelSettings, Message
 from tests.mail import post_office
 
 __all__ = ["post_office"]
@@ -77,3 +77,9 @@ def wait_until(is_so, seconds=30):
     while not is_so():
         assert time.monotonic() < ends, "it did not happen in time"
         time.sleep(0.01)
+
+
+@pytest.fixture
+def chosen_sms(cafe):
+    """The café may send SMS."""
+    return ChannelSettings.objects.create(merchant=cafe, kind="sms", options={})

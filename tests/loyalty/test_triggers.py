@@ -152,5 +152,5 @@ def test_the_keys_are_checked_at_once(db):
         )
         found = dict(cursor.fetchall())
 
-    assert len(found) == 57
+    assert len(found) == 62
     assert not any(found.values())

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from config import periodic
 from connectors import inbox, notices, outbox
 from customers import changes, journey, segments
-from engagement import fair_expiry, flows, messages
+from engagement import fair_expiry, flows, measuring, messages, recipients
 from insights import points, snapshots
 from loyalty import bonuses, expiry, matching, parking, referrals, tier_reviews
 from merchants import jobs
@@ -76,6 +76,8 @@ PIECES = [
     _for_all("pools", "rewards.tasks.warn_low_pools", pools.warn),
     Piece("flow_dates", "engagement.tasks.scan", flows.scan_due),
     Piece("flows", "engagement.tasks.step", flows.step_due),
+    Piece("experiments", "engagement.tasks.measure", measuring.measure_due),
+    Piece("campaigns", "engagement.tasks.write_recipients", recipients.write_due),
     Piece("messages", "engagement.tasks.send", messages.send_due),
     Piece(
         "jobs",
