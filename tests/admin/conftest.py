@@ -19,7 +19,7 @@ from insights import points, rehearsal, snapshots
 from insights.models import JourneyStages
 from lib import db
 from lib.admin import path_to_merchant, within
-from loyalty import drafts, holds, households, members, merges, purchases, refunds
+from loyalty import customer_days, drafts, holds, households, members, merges, purchases, refunds
 from loyalty.models import Program
 from loyalty.refunds import Return
 from loyalty.sale import Sale
@@ -155,6 +155,8 @@ def _gives(bar_nilo, bo, noon):
     )
     give_flows(bar_nilo, bo, noon)
     points.roll_up(merchant=bar_nilo, at=noon)
+    for _done in customer_days.rebuild(merchant=bar_nilo, at=noon):
+        pass
     snapshots.refresh(merchant=bar_nilo, at=noon)
 
 
