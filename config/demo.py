@@ -23,7 +23,8 @@ from django.conf import settings
 
 from config.env import BASE_DIR
 from customers.identifiers import Given
-from loyalty import members, program_file, purchases
+from insights import journey_map, recommendations
+from loyalty import members, program_file, purchases, rfm
 from loyalty.members import Newcomer
 from loyalty.models import Purchase
 from loyalty.sale import Line, Sale
@@ -262,3 +263,10 @@ def facts(*, merchant: Merchant) -> dict[str, Any]:
         "customers": merchant.customers.count(),
         "purchases": Purchase.objects.filter(merchant=merchant).count(),
     }
+
+
+def study(*, merchant: Merchant, at: datetime) -> None:
+    """Make at once what a worker makes in the course of a day: groups, journey map, recommendations."""
+    rfm.score(merchant=merchant, at=at)
+    recommendations.refresh(merchant=merchant, at=at)
+    journey_map.snapshot(merchant=merchant, at=at)

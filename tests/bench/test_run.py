@@ -8,7 +8,10 @@ import pytest
 
 from tests.house.tree import ROOT
 
-TINY = ["--people", "200", "--seconds", "1", "--rounds", "1", "--entries", "400,1000"]
+TINY = [
+    *("--people", "200", "--seconds", "1", "--rounds", "1", "--entries", "400,1000"),
+    *("--segment-people", "500", "--report-people", "500", "--touches", "3000"),
+]
 RATIOS = {
     *("purchase_http", "redemption_http", "batch_http", "inbox_drain", "import", "webhook_accept"),
     *("balance_read", "one_account"),
@@ -36,6 +39,10 @@ def test_a_tiny_run_measures_everything(tmp_path):
     assert found["rates"]["messages_smtp_per_second"] > 0
     assert found["rates"]["flow_steps_per_second"] > 0
     assert found["rates"]["campaign_recipients_per_second"] > 0
+    assert found["reports"]
+    assert all(figure > 0 for figure in found["reports"].values())
+    assert found["journeys"]
+    assert all(figure > 0 for figure in found["journeys"].values())
     assert set(found["growth"]) == {"single_1000", "batch_1000"}
     assert found["statements"]["balance_read"] <= 2
     assert found["trips"]["purchase_http"] <= 4

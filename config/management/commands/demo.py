@@ -54,6 +54,7 @@ class Command(BaseCommand):
             told = demo.replay(merchant=merchant, state=state, at=at, each=progress.tell)
         for _ in run(merchant=merchant, at=None):
             pass
+        demo.study(merchant=merchant, at=at)
         facts = demo.facts(merchant=merchant)
         self.stdout.write(
             f"{merchant.name}: {facts['customers']:,} customers, {facts['purchases']:,} purchases "
