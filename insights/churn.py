@@ -209,6 +209,12 @@ def cohorts(*, merchant: Merchant, until: date) -> None:
     )
 
 
+def begins(*, merchant: Merchant) -> date | None:
+    """Return the first day of the month of the first purchase that the reports know."""
+    known = CohortMonth.objects.filter(merchant_id=merchant.pk).order_by("joined")
+    return known.values_list("joined", flat=True).first()
+
+
 def stored(*, merchant: Merchant, dimension: str, length: int) -> list[RetentionSnapshot]:
     """Return the latest snapshot of a dimension, the largest groups first."""
     rows = RetentionSnapshot.objects.filter(merchant=merchant, days=length, dimension=dimension)

@@ -99,7 +99,7 @@ def retention(*, merchant: Merchant, length: int, ends_on: date | None = None) -
             return None
         total = rows["total"][0]
         groups = {name: [(row.key, row.parts) for row in rows[name]] for name in rows if name != "total"}
-        return _told(total, total.parts, groups, total.points_redeemed, total.points_cost_minor)
+        return _told(merchant, total, total.parts, groups, total.points_redeemed, total.points_cost_minor)
     insight = MerchantInsight.objects.filter(merchant=merchant).first()
     lapse = insight.window if insight else 90
     key = f"retention:{merchant.pk}:{ends_on}:{length}:{lapse}"
@@ -107,15 +107,17 @@ def retention(*, merchant: Merchant, length: int, ends_on: date | None = None) -
     if told is None:
         counted = churn.count(merchant=merchant, ends_on=ends_on, length=length, lapse_days=lapse)
         window = RetentionSnapshot(ends_on=ends_on, days=length, currency=merchant.currency, lapse_days=lapse)
-        told = _told(window, sum(counted.values(), start=Parts()), {}, None, None)
+        told = _told(merchant, window, sum(counted.values(), start=Parts()), {}, None, None)
         cache.set(key, told, KEPT_SECONDS)
     return told  # type: ignore[no-any-return]
 
 
 def _told(
-    window: RetentionSnapshot, parts: Parts, groups: dict[str, list[tuple[str, Parts]]],
+    merchant: Merchant, window: RetentionSnapshot, parts: Parts, groups: dict[str, list[tuple[str, Parts]]],
     used: int | None, cost: int | None,
 ) -> dict[str, Any]:  # fmt: skip
+    begins = churn.begins(merchant=merchant)
+    is_covered = window.is_covered(begins)
     return {
         "as_of": window.ends_on - timedelta(days=1),
         "ends_on": window.ends_on,
@@ -127,22 +129,31 @@ def _told(
             "Revenue of the same customers in this window over that in the window of equal length before it; net of "
             "refunds on the day of the refund, without tax, shipping and what points paid for."
         ),
-        "headline": headline(parts, days=window.days, currency=window.currency),
-        "total": figures(parts),
+        "headline": headline(
+            parts, days=window.days, currency=window.currency, begins=None if is_covered else begins
+        ),
+        "total": figures(parts, is_covered=is_covered),
         "points_redeemed": used,
         "points_cost_minor": cost,
         "groups": {
-            name: [{"key": key, **figures(one)} for key, one in rows] for name, rows in groups.items()
+            name: [{"key": key, **figures(one, is_covered=is_covered)} for key, one in rows]
+            for name, rows in groups.items()
         },
     }
 
 
-def figures(parts: Parts) -> dict[str, Any]:
-    """Return the parts in minor units, and their percentages where there are customers enough for one."""
+def figures(parts: Parts, *, is_covered: bool = True) -> dict[str, Any]:
+    """
+    Return the parts in minor units, and their percentages where there are customers enough for one and the
+    history covers both windows.
+    """
     shares = ("gross_retention", "net_retention", "net_churn", "net_churn_with_returned", "customer_churn")
     return {
         **{name: getattr(parts, name) for name in PARTS},
-        **{name: _rounded(getattr(parts, name)) if parts.is_telling else None for name in shares},
+        **{
+            name: _rounded(getattr(parts, name)) if parts.is_telling and is_covered else None
+            for name in shares
+        },
     }
 
 
@@ -150,8 +161,15 @@ def _rounded(share: float | None) -> float | None:
     return None if share is None else round(share, 6)
 
 
-def headline(parts: Parts, *, days: int, currency: str, language: str = "en") -> str:
-    """Say in a sentence whether churn is negative, and why."""
+def headline(
+    parts: Parts, *, days: int, currency: str, language: str = "en", begins: date | None = None
+) -> str:
+    """Say in a sentence whether churn is negative, and why; `begins` where the history is too short for it."""
+    if begins is not None:
+        return say(
+            "Too early to say: %(days)s days are compared with the %(days)s before, and purchases are known since "
+            "%(begins)s only."
+        ) % {"days": days, "begins": begins.isoformat()}
     if not parts.is_telling or parts.net_churn is None:
         return say(
             "Too early to say: %(count)s customers bought in the %(days)s days before, and a percentage needs 30."

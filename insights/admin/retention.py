@@ -144,7 +144,8 @@ def _waterfall(total: dict[str, Any], currency: str) -> Drawing:
 
 def _trend(rows: list[RetentionSnapshot]) -> Drawing:
     days = [date_format(row.ends_on, "SHORT_DATE_FORMAT") for row in rows]
-    told = [reports.figures(row.parts) for row in rows]
+    first = churn.begins(merchant=rows[0].merchant) if rows else None
+    told = [reports.figures(row.parts, is_covered=row.is_covered(first)) for row in rows]
     lines = {say("Net revenue retention"): "net_retention", say("Gross revenue retention"): "gross_retention"}
     return Drawing(
         spot="trend",

@@ -24,13 +24,14 @@ def net_churn(ids: Ids) -> Iterable[Figure]:
     rows = churn.stored(merchant=merchant, dimension="total", length=365) if merchant else []
     if rows:
         parts = rows[0].parts
-        value = percent(parts.net_churn if parts.is_telling else None)
-        is_negative = parts.is_telling and (parts.net_churn or 0) < 0
-        note = (
-            say("negative: customers who stayed grew by more than was lost")
-            if is_negative
-            else say("365 days")
-        )
+        is_telling = parts.is_telling and rows[0].is_covered(churn.begins(merchant=rows[0].merchant))
+        value = percent(parts.net_churn if is_telling else None)
+        if not is_telling:
+            note = say("too early to say")
+        elif (parts.net_churn or 0) < 0:
+            note = say("negative: customers who stayed grew by more than was lost")
+        else:
+            note = say("365 days")
         yield Figure(say("Net churn"), value, note, reverse("admin:insights_retentionsnapshot_changelist"))
 
 

@@ -1,3 +1,4 @@
+from datetime import date, timedelta
 from typing import Any
 
 from django.db import models
@@ -63,6 +64,13 @@ class RetentionSnapshot(Row):
 
     def __str__(self) -> str:
         return f"{self.ends_on}, {self.days}"
+
+    def is_covered(self, begins: date | None) -> bool:
+        """
+        Tell whether a history that begins then reaches back through the window before this one. Where it does
+        not, almost nothing was spent "before", and any percentage of that is nonsense.
+        """
+        return begins is not None and begins <= self.ends_on - timedelta(days=2 * self.days)
 
     @property
     def parts(self) -> Parts:

@@ -11,8 +11,9 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from insights import churn, days, scoring, snapshots
+from insights import churn, days, reports, scoring, snapshots
 from insights.models import ClvRun, ClvScore, CohortMonth, Lifecycle, MerchantInsight, RetentionSnapshot
+from insights.retention import Parts
 from loyalty.models import RevenueDay
 from tests.insights.shops import CDNOW_STARTS, fill, parts_in_memory, random_days
 
@@ -262,3 +263,17 @@ def test_a_grocers_year_from_the_table_to_the_report(grocer):
     quarter = RetentionSnapshot.objects.get(merchant=grocer, dimension="total", days=91)
     assert quarter.parts.adds_up
     assert 0.8 < quarter.parts.net_retention < 1.2
+
+
+def test_a_history_that_is_too_short_has_no_percentage(cafe, noon):
+    """With three weeks of sales before the window, whoever stayed would have grown by thousands of percent."""
+    first = date(2025, 4, 1)
+    window = RetentionSnapshot(ends_on=date(2026, 5, 1), days=365)
+    parts = Parts(start=100, expansion=9_900, now=10_000, base_customers=40, kept_customers=40)
+
+    assert not window.is_covered(first)
+    assert not window.is_covered(None)
+    assert window.is_covered(date(2024, 5, 1))
+    assert reports.figures(parts, is_covered=False)["net_churn"] is None
+    assert reports.figures(parts)["net_churn"] == pytest.approx(-99)
+    assert reports.headline(parts, days=365, currency="EUR", begins=first).startswith("Too early to say")
