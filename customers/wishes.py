@@ -27,7 +27,9 @@ class Wishes:
     def has(self, merchant_id: int, kind: str) -> bool:
         """Tell whether somebody of this merchant wants this kind."""
         if self._fresh_until < time.monotonic():
-            self.know(self._learn())
+            # A touchpoint is noted amid statements that are gathered: this one has to be answered now.
+            with db.apart():
+                self.know(self._learn())
         return kind in self._known.get(merchant_id, frozenset())
 
     def know(self, found: Kinds, *, seconds: float = FRESH_SECONDS) -> None:

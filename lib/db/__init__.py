@@ -21,6 +21,7 @@ from lib.db.commands import (
 from lib.db.statements import (
     Answer,
     any_of,
+    apart,
     ask,
     claim,
     confirm,
@@ -44,6 +45,7 @@ __all__ = [
     "answer",
     "answering",
     "any_of",
+    "apart",
     "ask",
     "claim",
     "command",

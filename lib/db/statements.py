@@ -104,6 +104,16 @@ def together(wanted: bool = True, *, few: bool = True) -> Iterator[None]:
     _send(gathered.statements())
 
 
+@contextmanager
+def apart() -> Iterator[None]:
+    """Send the statements of this block at once, each by itself, also where others are gathered around it."""
+    token = _gathered.set(None)
+    try:
+        yield
+    finally:
+        _gathered.reset(token)
+
+
 def _send(statements: Sequence[Statement]) -> None:
     if not statements:
         return
