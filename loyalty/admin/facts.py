@@ -41,8 +41,9 @@ def _table(head: list[Any], rows: list[list[Any]]) -> str:
         "<tr>{}</tr>",
         ((format_html_join("", "<td>{}</td>", ((cell,) for cell in row)),) for row in rows),
     )
-    table = '<div class="l-scroll"><table class="l-table"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>'
-    return format_html(table, titles, body) if rows else ""
+    table = '<table class="l-table"><thead><tr>{}</tr></thead><tbody>{}</tbody></table>'
+    framed = f'<div class="l-scroll" tabindex="0">{table}</div>'
+    return format_html(framed, titles, body) if rows else ""
 
 
 @admin.register(Purchase)

@@ -246,7 +246,9 @@ def test_a_condition_does_not_find_others(regular, rui, group, rule):
 
 
 def test_every_condition_is_tried(db):
-    assert {rule["kind"] for rule in (*CONDITIONS, *NOT_MET)} == set(predicates())
+    # Those that look at forecasts are tried where forecasts are made: tests/insights/test_predicates.py.
+    here = {kind for kind, one in predicates().items() if not type(one).__module__.startswith("insights.")}
+    assert {rule["kind"] for rule in (*CONDITIONS, *NOT_MET)} == here
 
 
 def test_all_any_and_not(regular, rui, group):
