@@ -1,5 +1,6 @@
 """A process that is killed at its n-th statement, for every n: what is there afterwards is all or nothing."""
 
+import asyncio
 import os
 import signal
 from collections.abc import Callable
@@ -31,13 +32,29 @@ def killed_after(statements: int, act: Callable[[], object]) -> bool:
     """
     Run `act` in a process that is killed after so many statements, its commit being one; tell whether it was.
     """
-    connections.close_all()
+    _close_all()
     child = os.fork()
     if child == 0:
         _die_after(statements, act)
     _, status = os.waitpid(child, 0)
     assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0, "the command failed by itself"
     return os.WIFSIGNALED(status)
+
+
+def _close_all() -> None:
+    """
+    Close every connection that the child could inherit.
+
+    Where a browser test ran before, its event loop is this thread's, and Django keeps other connections while
+    there is one. The child has no loop: it would go on with a connection that this process still holds.
+    """
+    connections.close_all()
+    loop = asyncio._get_running_loop()
+    asyncio._set_running_loop(None)
+    try:
+        connections.close_all()
+    finally:
+        asyncio._set_running_loop(loop)
 
 
 def _die_after(statements: int, act: Callable[[], object]) -> None:
