@@ -94,6 +94,8 @@ def _document(told: Document) -> Document:
             "refund_min_days_left": refunds["min_days_left"],
             "refund_return_days": refunds["return_days"],
             "reinstate_days": expiry["reinstate_days"],
+            "extend_days": expiry["extend_days"],
+            "extend_without_contact": expiry["extend_without_contact"],
             "point_value_minor": told["economics"]["point_value_minor"],
         },
         "tiers": _tiers(told.get("tiers")),
