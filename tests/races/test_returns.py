@@ -4,6 +4,7 @@ from itertools import count
 from threading import Barrier
 
 import pytest
+from django.db import IntegrityError
 
 from loyalty import ledger, purchases, refunds
 from loyalty.ledger import rows
@@ -71,10 +72,12 @@ def test_without_the_lock_both_would_give_them_back(cafe, redeemed, at_once, mon
     monkeypatch.setattr("lib.db.for_update", lambda alias, **_: "")
     monkeypatch.setattr(ledger, "open_book", slowly)
     monkeypatch.setattr(type(Redemption.objects.all()), "select_for_update", lambda found, **_: found)
-    at_once(2, cancel_or_refund(cafe, redeemed))
+    said = at_once(2, cancel_or_refund(cafe, redeemed))
 
-    # Both had given the points back. Only the database's own numbering of entries made one begin again.
-    assert next(opened) == 4
+    # Both had given the points back. Only the database's own numbering of entries refuses one: it fails, or
+    # begins again where the number was that of a row.
+    is_refused = any(isinstance(one, IntegrityError) for one in said)
+    assert is_refused or next(opened) == 4, said
 
 
 def test_a_voucher_is_given_back_once_by_the_till_or_the_refund(cafe, ana, program, at_once):
