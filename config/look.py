@@ -1,7 +1,19 @@
-"""How the admin looks: its names, its colors, and where its sidebar and start page come from."""
+"""How the admin looks: its names, its colors, and its sidebar's sections, and where its parts come from."""
 
 from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
+
+ADMIN_MENU = [
+    ("customers", _("Customers")),
+    ("purchases", _("Purchases")),
+    ("points", _("Points")),
+    ("rewards", _("Rewards")),
+    ("engagement", _("Messages")),
+    ("insights", _("Reports")),
+    ("program", _("Program")),
+    ("shop", _("Shop")),
+    ("operations", _("Operations")),
+]
 
 
 def shades(hue: int, *steps: tuple[float, float]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
 from config.env import BASE_DIR, data_dir, env, key, provider_settings
+from config.look import ADMIN_MENU as ADMIN_MENU
 from config.look import UNFOLD as UNFOLD
 from config.schedule import SCHEDULE
 from connectors.kinds import PUBLIC
@@ -348,17 +349,6 @@ CONTENT_SECURITY_POLICY_BY_PATH = {
 # Admin: its theme, its menu, and whose rows a person reaches ------------------------------------------
 
 ADMIN_MERCHANTS = "merchants.staff.merchants_where"
-ADMIN_MENU = [
-    ("customers", _("Customers")),
-    ("purchases", _("Purchases")),
-    ("points", _("Points")),
-    ("rewards", _("Rewards")),
-    ("engagement", _("Messages")),
-    ("insights", _("Reports")),
-    ("program", _("Program")),
-    ("shop", _("Shop")),
-    ("operations", _("Operations")),
-]
 
 
 # Languages and time --------------------------------------------------------------------------------
